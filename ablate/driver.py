@@ -1,0 +1,115 @@
+"""Plan against record: train what is missing, keep what comes back, and tell Optuna and MLflow.
+
+The driver is the only writer. Workers train and send results here, so SQLite never sees two writers, and a dead worker or a
+tracker that is down loses nothing that finished.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from ablate.design import Plan, PlannedRun
+from ablate.engines.base import Engine, Result, Task
+from ablate.errors import BadInput
+from ablate.records import Record, Records
+from ablate.tracking import Tracker
+from ablate.trials import Trials
+
+
+class Watcher(Protocol):
+    """Is told how a study goes: the terminal's progress display is one."""
+
+    def preparing(self) -> None: ...
+
+    def started(self, run: PlannedRun) -> None: ...
+
+    def ended(self, run: PlannedRun, record: Record) -> None: ...
+
+
+def missing(plan: Plan, records: Mapping[str, Record]) -> list[PlannedRun]:
+    """The planned runs with no record, or with one of a failure: these are trained when the study is run again."""
+    return [run for run in plan.runs if run.id not in records or records[run.id].state == "failed"]
+
+
+class Driver:
+    """Carries a plan out.
+
+    Args:
+        plan: what to train.
+        records: where it is kept.
+        trials: the Optuna study.
+        tracker: the mirror.
+    """
+
+    def __init__(self, plan: Plan, records: Records, trials: Trials, tracker: Tracker) -> None:
+        self._plan, self._records, self._trials, self._tracker = plan, records, trials, tracker
+        self._mirror_down = False
+
+    def train(self, todo: Sequence[PlannedRun], engine: Engine, watcher: Watcher, device: str = "cpu") -> None:
+        """Train these runs. Each is on disk before the next result is taken, whatever interrupts."""
+        target = self._plan.target
+        runs = {run.id: run for run in todo}
+        if target.declaration.prepare:
+            watcher.preparing()
+        engine.prepare(target.name, [run.cell.params for run in _one_a_cell(todo)])
+        tasks = [Task(run.id, target.name, run.cell.params, run.seed, device) for run in todo]
+        for event in engine.run(tasks):
+            run = runs[event.run_id]
+            if isinstance(event, Task):
+                self._trials.start(run)
+                watcher.started(run)
+            else:
+                watcher.ended(run, self._keep(run, event))
+
+    def catch_up(self, records: Mapping[str, Record]) -> None:
+        """Tell Optuna and MLflow of recorded runs that they don't know: one was down, or the driver was killed in between."""
+        for run in self._plan.runs:
+            record = records.get(run.id)
+            if record is None:
+                continue
+            if run.id not in self._trials.finished:
+                record = self._records.link(record, trial=self._trials.finish(run, record))
+            if run.id not in self._tracker.known:
+                self._mirror(run, record)
+
+    def _keep(self, run: PlannedRun, result: Result) -> Record:
+        wanted = self._plan.study.outcome.metric
+        if result.state != "failed" and wanted not in {*result.metrics, "seconds"}:
+            raise BadInput(
+                f"outcome.metric: {wanted!r} was not among the final metrics that {self._plan.target.name} returned "
+                f"({', '.join(sorted(result.metrics)) or 'none'}); name one of them"
+            )
+        record = self._records.add(result)
+        record = self._records.link(record, trial=self._trials.finish(run, record))
+        return self._mirror(run, record)
+
+    def _mirror(self, run: PlannedRun, record: Record) -> Record:
+        if self._mirror_down:
+            return record
+        try:
+            key = self._tracker.mirror(run, record, self._records.curves(run.id), self._records.artifacts(run.id))
+        except Exception as error:  # each kind of store raises its own; the record is safe, and catch_up tries again
+            self._mirror_down = True
+            warnings.warn(f"MLflow can't be reached ({error}); the runs are kept, and the next run shows them there", stacklevel=2)
+            return record
+        return self._records.link(record, mlflow=key) if key else record
+
+
+def _one_a_cell(runs: Sequence[PlannedRun]) -> list[PlannedRun]:
+    return list({run.cell.id: run for run in runs}.values())
+
+
+def outcome_of(record: Record | None, metric: str) -> float:
+    """A record's final metric, NaN where it has none. `seconds` is the run's wall time."""
+    if record is None or record.state == "failed":
+        return math.nan
+    return record.seconds if metric == "seconds" else record.metrics.get(metric, math.nan)
+
+
+def default_storage(out: Path) -> str:
+    """Optuna's storage where no `--storage` is given."""
+    return f"sqlite:///{out / 'optuna.db'}"

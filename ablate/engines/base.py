@@ -1,0 +1,91 @@
+"""What every engine shares: the task, its result, the one function that trains, and the protocol."""
+
+from __future__ import annotations
+
+import math
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from ablate.run import Point, Run
+from ablate.target import load_target
+
+State = Literal["completed", "failed", "diverged"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training to be done, wherever it is done."""
+
+    run_id: str
+    target: str
+    params: Mapping[str, Any]
+    seed: int
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a task. `started` is in seconds since the epoch, `seconds` is wall time."""
+
+    run_id: str
+    state: State
+    started: float
+    seconds: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    points: tuple[Point, ...] = ()
+    artifacts: Mapping[str, bytes] = field(default_factory=dict)
+    error: str = ""
+
+
+class Engine(Protocol):
+    """Trains tasks and hands results back as they come. Used as a context manager."""
+
+    workers: int
+
+    def __enter__(self) -> Engine: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    def prepare(self, target: str, params: Sequence[Mapping[str, Any]]) -> None:
+        """Let the target make what its runs share, before the first of them, for each of the params given."""
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Task | Result]:
+        """Train all tasks: yields a Task when it starts and its Result when it ends, in no fixed order."""
+
+
+def execute(task: Task) -> Result:
+    """Train one task here and now. A target that raises gives a failed result with its traceback, never an exception."""
+    started, clock = time.time(), time.perf_counter()
+    run = Run(task.seed, task.device)
+    try:
+        returned = load_target(task.target).train(dict(task.params), run) or {}
+        metrics = {str(name): float(value) for name, value in returned.items()}
+    except Exception:
+        return Result(
+            task.run_id,
+            "failed",
+            started,
+            time.perf_counter() - clock,
+            points=tuple(run.points),
+            error=traceback.format_exc(limit=-6).strip(),
+        )
+    finite = all(math.isfinite(value) for value in metrics.values())
+    return Result(
+        task.run_id,
+        "completed" if finite else "diverged",
+        started,
+        time.perf_counter() - clock,
+        metrics,
+        tuple(run.points),
+        run.artifacts,
+    )
+
+
+def prepare_target(target: str, params: Sequence[Mapping[str, Any]]) -> None:
+    """Call the target's `prepare`, if it declares one, for each of the params."""
+    prepare = load_target(target).declaration.prepare
+    for each in params if prepare else ():
+        prepare(each)  # type: ignore[misc]

@@ -1,0 +1,107 @@
+"""Runs on disk: the source of truth. One JSON file and one Parquet of curves a run, each written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablate.engines.base import Result, State
+from ablate.run import Point
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run that ended. `trial` and `mlflow` are its number in Optuna and its id in MLflow, once it is there."""
+
+    run_id: str
+    state: State
+    started: float
+    seconds: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    error: str = ""
+    trial: int | None = None
+    mlflow: str | None = None
+
+
+class Records:
+    """The runs kept under a study's folder.
+
+    Args:
+        out: the folder; `runs/`, `curves/` and `artifacts/` in it are this class's.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self._runs, self._curves, self._artifacts = out / "runs", out / "curves", out / "artifacts"
+
+    def load(self) -> dict[str, Record]:
+        """All records by run id. A file that can't be read counts as missing: its run will be trained again."""
+        records = {}
+        for path in sorted(self._runs.glob("*.json")):
+            try:
+                record = Record(**json.loads(path.read_text(encoding="utf-8")))
+            except (ValueError, TypeError):
+                continue
+            records[record.run_id] = record
+        return records
+
+    def add(self, result: Result) -> Record:
+        """Keep a result: curves and artifacts first, the record last, so that a record is never without them."""
+        if result.points:
+            self._write_curves(result.run_id, result.points)
+        for name, content in result.artifacts.items():
+            _write(self._artifacts / result.run_id / name, content)
+        record = Record(result.run_id, result.state, result.started, result.seconds, dict(result.metrics), result.error)
+        self.save(record)
+        return record
+
+    def save(self, record: Record) -> None:
+        """Write a record, in place of the one before."""
+        _write(self._runs / f"{record.run_id}.json", json.dumps(asdict(record), indent=1).encode())
+
+    def link(self, record: Record, **ids: Any) -> Record:
+        """Note where the run is known (`trial=`, `mlflow=`)."""
+        linked = replace(record, **ids)
+        self.save(linked)
+        return linked
+
+    def curves(self, run_id: str) -> pd.DataFrame:
+        """A run's logged points: column `step`, and one a metric (NaN where it was not logged). Empty if it logged none."""
+        import pandas as pd
+
+        path = self._curves / f"{run_id}.parquet"
+        return pd.read_parquet(path) if path.exists() else pd.DataFrame({"step": []})
+
+    def artifacts(self, run_id: str) -> list[Path]:
+        """The files that a run logged."""
+        return sorted((self._artifacts / run_id).glob("*"))
+
+    def _write_curves(self, run_id: str, points: Iterable[Point]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        rows: dict[int, dict[str, float]] = {}
+        for name, step, value in points:
+            rows.setdefault(step, {})[name] = value
+        steps = sorted(rows)
+        names = sorted({name for row in rows.values() for name in row})
+        columns = {"step": pa.array(steps, pa.int64())}
+        columns |= {name: pa.array([rows[step].get(name) for step in steps], pa.float64()) for name in names}
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.table(columns), sink)
+        _write(self._curves / f"{run_id}.parquet", sink.getvalue().to_pybytes())
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write to a temporary file beside the path, then move it there: a reader sees the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content)
+    os.replace(part, path)

@@ -1,0 +1,43 @@
+"""What a target sees of ablate: `Run`, with MLflow's own names for logging."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+#: One logged value: (metric, step, value).
+Point = tuple[str, int, float]
+
+
+@dataclass
+class Run:
+    """One training: its seed and device, and where it logs.
+
+    Attributes:
+        seed: the same in every arm of a block. A target derives from it all of its randomness (initial weights, data
+            order, augmentation), so that arms differ by their params alone.
+        device: `cpu` or `cuda`.
+    """
+
+    seed: int
+    device: str = "cpu"
+    points: list[Point] = field(default_factory=list)
+    artifacts: dict[str, bytes] = field(default_factory=dict)
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
+        """Log values at a step (an integer of the target's own counting)."""
+        self.points.extend((name, int(step), float(value)) for name, value in metrics.items())
+
+    def log_metric(self, key: str, value: float, step: int) -> None:
+        """Log one value at a step."""
+        self.log_metrics({key: value}, step)
+
+    def log_artifact(self, local_path: str | Path) -> None:
+        """Keep a file with the run. It is read at once, so the target may delete it afterwards.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+        """
+        path = Path(local_path)
+        self.artifacts[path.name] = path.read_bytes()

@@ -1,0 +1,274 @@
+"""The study file: its schema, and the only place that reads YAML.
+
+YAML 1.2 is read, where `on` and `off` are words and not booleans.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ablate.errors import BadInput
+
+ParamValue = bool | int | float | str | None | list[Any]
+Params = dict[str, ParamValue]
+Comparison = Literal["<", "<=", ">", ">=", "=="]
+Reduction = Literal["final", "first", "last", "min", "max", "mean"]
+
+#: Keys of the design's contract that this version can't honour yet: refused by name rather than as a typing error.
+NOT_YET = {"stopping": "every run that is planned is trained", "contexts": "run a study a context with --set and --out"}
+
+
+class Section(BaseModel):
+    """A part of the study file: immutable, and an unknown key in it is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Fix(Section):
+    """What a fix means, as params: the state it is proposed against (`off`) and the proposal (`on`)."""
+
+    off: Params = Field(description="params while the fix is not applied")
+    on: Params = Field(description="params once the fix is applied")
+
+
+class Design(Section):
+    """Which arms are trained, and over how many paired seeds."""
+
+    kind: Literal["full_factorial"] = Field("full_factorial", description="every on/off combination of the fixes")
+    seeds: int = Field(6, ge=2, le=1000, description="paired seeds a cell; at least 2, or there is no noise to judge by")
+
+
+class Sweep(Section):
+    """A numeric knob varied while the fixes are held."""
+
+    param: str = Field(description="the param that is swept")
+    values: list[int | float] = Field(min_length=2, description="the values it takes")
+    fixes: Literal["all_on", "all_off"] | list[str] = Field("all_on", description="the fixes that are on meanwhile")
+    seeds: int = Field(3, ge=2, le=1000, description="paired seeds a value")
+
+    @field_validator("values")
+    @classmethod
+    def _distinct(cls, values: list[int | float]) -> list[int | float]:
+        if len(set(values)) < len(values):
+            raise ValueError(f"must not repeat a value, but is {values}")
+        return values
+
+
+class Goal(Section):
+    """A final metric and the direction that is better."""
+
+    metric: str
+    goal: Literal["maximize", "minimize"] = "maximize"
+
+    @property
+    def sign(self) -> float:
+        """+1 where more is better, -1 where less is: effects are multiplied by it."""
+        return 1.0 if self.goal == "maximize" else -1.0
+
+
+class Outcome(Goal):
+    """The one metric that the verdict is about."""
+
+    minimum_effect: float = Field(0.0, ge=0, description="in the metric's unit: smaller than this is not worth having")
+
+
+class Claim(Section):
+    """A statement about what an arm should show, to be confirmed or refuted by its runs.
+
+    Each seed's curve is reduced over `steps` to one number; the mean over seeds is compared with `value`.
+    """
+
+    name: str
+    arm: str = Field("all_on", description="all_on, all_off, or fixes joined by +")
+    metric: str
+    reduction: Reduction = Field("final", description="final: the final metric; else over the logged steps")
+    steps: Annotated[list[int], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="[first, last], both included; all steps where absent"
+    )
+    comparison: Comparison
+    value: float
+
+    @property
+    def expected(self) -> str:
+        """The claim as a person reads it: `max of probe/logits_max >= 10`."""
+        what = self.metric if self.reduction == "final" else f"{self.reduction} of {self.metric}"
+        when = f" over steps {self.steps[0]}–{self.steps[1]}" if self.steps else ""
+        return f"{what}{when} {self.comparison} {self.value:g}"
+
+
+class Resources(Section):
+    """What one training takes."""
+
+    cpus: float = Field(1, gt=0)
+    gpus: float = Field(0, ge=0)
+
+
+class Study(Section):
+    """A study: the fixes proposed for a training, and how they are to be judged."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="names the MLflow experiment, Optuna study and folder")
+    target: str = Field(description="the training, as module:function")
+    params: Params = Field(default_factory=dict, description="given to every run")
+    fixes: dict[str, Fix] = Field(min_length=1, description="what is proposed")
+    design: Design = Field(default_factory=lambda: Design())
+    sweeps: dict[str, Sweep] = Field(default_factory=dict)
+    outcome: Outcome
+    secondary: list[Goal] = Field(default_factory=list, description="the same analysis, never the verdict")
+    curves: list[str] = Field(default_factory=list, description="step metrics that are drawn and sent to MLflow in full")
+    claims: list[Claim] = Field(default_factory=list)
+    resources: Resources = Field(default_factory=lambda: Resources())
+
+    @field_validator("secondary", mode="before")
+    @classmethod
+    def _metric_alone(cls, value: Any) -> Any:
+        return [{"metric": item} if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _fixes_are_separate(self) -> Study:
+        owner: dict[str, str] = {}
+        for name, fix in self.fixes.items():
+            _check_fix(name, fix)
+            for param in {**fix.off, **fix.on}:
+                if param in owner:
+                    raise ValueError(f"fixes.{owner[param]} and fixes.{name} both set {param!r}; give each param to one fix")
+                owner[param] = name
+        return self
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Study:
+        for name, sweep in self.sweeps.items():
+            if isinstance(sweep.fixes, list):
+                _check_known(f"sweeps.{name}.fixes", sweep.fixes, self.fixes)
+        for claim in self.claims:
+            self.arm(claim.arm, f"claims.{claim.name}.arm")
+        return self
+
+    def arm(self, text: str, key: str = "arm") -> frozenset[str]:
+        """The fixes that are on in the arm called `text` (`all_on`, `all_off`, or names joined by `+`)."""
+        if text == "all_on":
+            return frozenset(self.fixes)
+        if text == "all_off":
+            return frozenset()
+        names = [part.strip() for part in text.split("+")]
+        _check_known(key, names, self.fixes)
+        return frozenset(names)
+
+
+def _check_fix(name: str, fix: Fix) -> None:
+    if "+" in name or "*" in name:
+        raise ValueError(f"fixes.{name}: the name must not hold '+' or '*', which join fixes in names of arms and interactions")
+    if fix.on == fix.off or not fix.on:
+        raise ValueError(
+            f"fixes.{name}.on must change at least one param that off sets, but on is {fix.on} and off is {fix.off}"
+        )
+
+
+def _check_known(key: str, names: list[str], known: Mapping[str, Any]) -> None:
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{key}: {name!r} is not a fix of this study; use {suggest(name, known)}")
+
+
+def suggest(name: str, known: Mapping[str, Any] | list[str]) -> str:
+    """The nearest of the known names as a remedy, or all of them: `'seeds'` / `one of: kind, seeds`."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return repr(close[0]) if close else "one of: " + ", ".join(sorted(known))
+
+
+def parse_value(text: str) -> ParamValue:
+    """A param's value as the study file would read it: `5` → int, `1e-3` → float, `on` → str."""
+    try:
+        value: ParamValue = YAML(typ="safe", pure=True).load(text)
+    except YAMLError:
+        return text
+    return value
+
+
+def load_study(path: Path, overrides: Mapping[str, ParamValue] | None = None, seeds: int | None = None) -> Study:
+    """Read and validate a study file.
+
+    Args:
+        path: the YAML file.
+        overrides: shared params that take the place of the file's (`--set`).
+        seeds: takes the place of `design.seeds`.
+
+    Raises:
+        BadInput: with one line that names the key, its value and the remedy.
+    """
+    raw = _read(path)
+    for key, reason in NOT_YET.items():
+        if key in raw:
+            raise BadInput(f"{path}: {key} is not supported yet; remove it ({reason})")
+    try:
+        study = Study.model_validate(raw)
+        if seeds is not None:
+            design = Design.model_validate({**study.design.model_dump(), "seeds": seeds})
+            study = study.model_copy(update={"design": design})
+    except ValidationError as error:
+        raise BadInput(f"{path}: {_one_line(error)}") from None
+    return _override(study, overrides or {})
+
+
+def _override(study: Study, overrides: Mapping[str, ParamValue]) -> Study:
+    for param in overrides:
+        for name, fix in study.fixes.items():
+            if param in fix.off and param in fix.on:
+                raise BadInput(f"--set {param}: fixes.{name} sets it both off and on, so it would change nothing; edit the fix")
+    return study.model_copy(update={"params": {**study.params, **overrides}})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such file; `python -m ablate init > {path}` writes one to start from") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: can't be read ({error}); give a YAML text file") from None
+    try:
+        raw = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise BadInput(f"{path}: {_yaml_line(error)}") from None
+    if not isinstance(raw, dict):
+        raise BadInput(f"{path}: must be a mapping with name, target, fixes and outcome, but is {type(raw).__name__}")
+    return raw
+
+
+def _yaml_line(error: YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = " ".join(str(getattr(error, "problem", None) or error).split())
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{where}not valid YAML ({problem}); mend that line"
+
+
+def _one_line(error: ValidationError) -> str:
+    """The first complaint of a validation, as `key: value: remedy`."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    kind, context = first["type"], first.get("ctx", {})
+    if kind == "extra_forbidden":
+        parent, name = first["loc"][:-1], str(first["loc"][-1])
+        return f"{key}: unknown key; use {suggest(name, _keys_at(parent))}"
+    if kind == "missing":
+        return f"{key} is missing; add it"
+    if kind == "value_error":
+        text = str(context["error"])
+        return f"{key} {text}" if key and text.startswith("must") else text
+    value = first["input"]
+    shown = repr(value) if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
+    remedy = first["msg"].replace("Input should", "it should").replace("String should", "it should")
+    return f"{key}: {shown} can't be used; {remedy}"
+
+
+def _keys_at(location: tuple[int | str, ...]) -> list[str]:
+    """The keys that the schema allows at a place in the file."""
+    sections = {"fixes": Fix, "design": Design, "sweeps": Sweep, "outcome": Outcome, "secondary": Goal, "claims": Claim}
+    sections |= {"resources": Resources}
+    model = sections.get(str(location[0]), Study) if location else Study
+    return list(model.model_fields)

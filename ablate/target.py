@@ -1,0 +1,106 @@
+"""Targets: how a training is found, and what it may declare about itself.
+
+A target is any function `train(params, run) -> final metrics`. One that wants its metrics checked before anything is
+trained, its defaults resolved or its weights prepared once says so with `@declare(...)`; this module imports nothing heavy,
+so a target's module should import its own heavy parts inside the function.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ablate.errors import BadInput
+from ablate.study import suggest
+
+Train = Callable[..., Mapping[str, float] | None]
+TrainT = TypeVar("TrainT", bound=Train)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a target says of one of its metrics.
+
+    Attributes:
+        text: what it measures, with its unit.
+        step: logged as training goes on.
+        final: among the final metrics (what the target returns).
+        incomparable: why it can't be compared across arms; empty where it can.
+        chance: the step metric that holds its chance level, if it has one.
+        twin: the metric to look at where this one can't be compared.
+    """
+
+    text: str
+    step: bool = False
+    final: bool = False
+    incomparable: str = ""
+    chance: str | None = None
+    twin: str | None = None
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What a target declares. Where `metrics` is empty nothing is known beforehand, and all are taken as comparable.
+
+    Attributes:
+        metrics: by name.
+        params: every param it takes, with its default; empty where any is accepted.
+        resolve: params → the full, canonical params. Two runs that resolve alike are one run.
+        prepare: what all its runs need, made once before the first (a pretrained start); called as `prepare(params)`.
+        quick: the params of `--quick`.
+        version: part of every cell's id: raise it when the same params start to mean another training.
+    """
+
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    resolve: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
+    prepare: Callable[[Mapping[str, Any]], None] | None = None
+    quick: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 1
+
+
+def declare(**parts: Any) -> Callable[[TrainT], TrainT]:
+    """Attach a `Declaration` to a training function."""
+
+    def attach(train: TrainT) -> TrainT:
+        train.declaration = Declaration(**parts)  # type: ignore[attr-defined]
+        return train
+
+    return attach
+
+
+@dataclass(frozen=True)
+class Target:
+    """A training function, by its name, with what it declares."""
+
+    name: str
+    train: Train
+    declaration: Declaration
+
+
+def load_target(name: str) -> Target:
+    """Import `module:function`; the current directory is searched too.
+
+    Raises:
+        BadInput: with the part of the name that can't be found.
+    """
+    module_name, colon, function = name.partition(":")
+    if not (module_name and colon and function):
+        raise BadInput(f"target: {name!r} must be module:function, for example ablate.targets.region_clip:train")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise BadInput(f"target: {name!r} can't be imported (no module {error.name!r}); mend the name or install it") from None
+    except Exception as error:
+        raise BadInput(f"target: {name!r} fails on import ({type(error).__name__}: {error}); mend that module") from None
+    train = getattr(module, function, None)
+    if not callable(train):
+        functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        raise BadInput(f"target: module {module_name!r} has no function {function!r}; use {suggest(function, functions)}")
+    return Target(name, train, getattr(train, "declaration", Declaration()))

@@ -1,0 +1,1 @@
+"""Trainings that ship with ablate. Torch and transformers are imported below this package alone."""
