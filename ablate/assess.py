@@ -48,6 +48,10 @@ class Assessment:
         """How many planned runs ended in this state."""
         return sum(record.state == state for record in self.records.values())
 
+    def headline_metrics(self) -> dict[str, float]:
+        """Each fix's effect, as the study's own MLflow run shows it."""
+        return {f"effect/{name}": fix.effect.effect for name, fix in self.verdict.fixes.items()}
+
     @property
     def complete(self) -> bool:
         """Every planned run completed."""

@@ -10,14 +10,16 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ablate.design import Plan, PlannedRun
 from ablate.engines.base import Engine, Result, Task
 from ablate.errors import BadInput
 from ablate.records import Record, Records
-from ablate.tracking import Tracker
-from ablate.trials import Trials
+
+if TYPE_CHECKING:
+    from ablate.tracking import Tracker
+    from ablate.trials import Trials
 
 
 class Watcher(Protocol):

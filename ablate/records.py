@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.engines.base import Result, State
+from ablate.errors import BadInput
 from ablate.run import Point
 
 if TYPE_CHECKING:
@@ -40,17 +43,57 @@ class Records:
     def __init__(self, out: Path) -> None:
         self.out = out
         self._runs, self._curves, self._artifacts = out / "runs", out / "curves", out / "artifacts"
+        self._running = out / "running.json"
 
     def load(self) -> dict[str, Record]:
         """All records by run id. A file that can't be read counts as missing: its run will be trained again."""
-        records = {}
-        for path in sorted(self._runs.glob("*.json")):
-            try:
-                record = Record(**json.loads(path.read_text(encoding="utf-8")))
-            except (ValueError, TypeError):
-                continue
-            records[record.run_id] = record
-        return records
+        found = (self.load_one(path.stem) for path in sorted(self._runs.glob("*.json")))
+        return {record.run_id: record for record in found if record}
+
+    def load_one(self, run_id: str) -> Record | None:
+        """A run's record, or None."""
+        try:
+            return Record(**json.loads((self._runs / f"{run_id}.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Be the folder's only writer.
+
+        Raises:
+            BadInput: if another process is.
+        """
+        import filelock
+
+        self.out.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(self.out / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise BadInput(f"--out: {self.out} is being written by another run; wait for it, or give another folder") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def forget(self) -> None:
+        """Delete every run (`--fresh`)."""
+        for folder in (self._runs, self._curves, self._artifacts):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def mark_running(self, run_ids: list[str]) -> None:
+        """Note what is being trained now, for `status`."""
+        _write(self._running, json.dumps({"pid": os.getpid(), "runs": run_ids}).encode())
+
+    def running(self) -> set[str]:
+        """What is being trained now; nothing where the process that noted it is gone."""
+        try:
+            noted = json.loads(self._running.read_text(encoding="utf-8"))
+            os.kill(noted["pid"], 0)
+        except (OSError, ValueError, KeyError):
+            return set()
+        return set(noted["runs"])
 
     def add(self, result: Result) -> Record:
         """Keep a result: curves and artifacts first, the record last, so that a record is never without them."""
@@ -105,3 +148,8 @@ def _write(path: Path, content: bytes) -> None:
     part = path.with_name(path.name + ".part")
     part.write_bytes(content)
     os.replace(part, path)
+
+
+def workers_here() -> int:
+    """How many trainings this machine takes at a time: its cores, as far as this process may use them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

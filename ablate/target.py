@@ -51,6 +51,7 @@ class Declaration:
         params: every param it takes, with its default; empty where any is accepted.
         resolve: params → the full, canonical params. Two runs that resolve alike are one run.
         prepare: what all its runs need, made once before the first (a pretrained start); called as `prepare(params)`.
+        seconds: about how long a run with these params takes on one core, for `plan` before any was timed.
         quick: the params of `--quick`.
         version: part of every cell's id: raise it when the same params start to mean another training.
     """
@@ -59,6 +60,7 @@ class Declaration:
     params: Mapping[str, Any] = field(default_factory=dict)
     resolve: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
     prepare: Callable[[Mapping[str, Any]], None] | None = None
+    seconds: Callable[[Mapping[str, Any]], float] | None = None
     quick: Mapping[str, Any] = field(default_factory=dict)
     version: int = 1
 

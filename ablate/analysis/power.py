@@ -6,7 +6,7 @@ import math
 
 from scipy import special
 
-from ablate.analysis.effects import t_quantile
+from ablate.analysis.effects import Array, block_residual, t_quantile
 
 
 def detectable_effect(fixes: int, seeds: int, power: float = 0.8, alpha: float = 0.05) -> float:
@@ -20,3 +20,8 @@ def detectable_effect(fixes: int, seeds: int, power: float = 0.8, alpha: float =
     critical = t_quantile(1 - alpha / fixes / 2, df)
     noncentrality = float(special.nctdtrinc(df, 1 - power, critical))
     return noncentrality * math.sqrt(4 / (seeds * arms))
+
+
+def noise(y: Array) -> float:
+    """Standard deviation of a single run within its block and arm: the root of the residual mean square of `y`, [seeds, arms]."""
+    return math.sqrt(block_residual(y)[0])

@@ -1,0 +1,242 @@
+"""The command line: `python -m ablate COMMAND`. The only module that prints and exits.
+
+Results go to stdout, progress and logs to stderr. Exit codes: 0 done; 2 bad input; 3 ran, but some runs failed or the design is
+incomplete; 130 interrupted, with all that finished kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import warnings
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from ablate.errors import AblateError, BadInput
+
+if TYPE_CHECKING:
+    from ablate.design import Plan
+    from ablate.engines.base import Engine
+    from ablate.tracking import Tracker
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Of the fixes proposed for a training, which matter?")
+
+
+class EngineName(str, Enum):
+    """Where trainings run."""
+
+    ray = "ray"
+    inline = "inline"
+
+
+class Device(str, Enum):
+    """What they run on."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.")]
+Out = Annotated[Path | None, typer.Option(help="Where results go; default reports/<name>.")]
+Seeds = Annotated[int | None, typer.Option(help="Paired seeds a cell, in place of design.seeds.")]
+Quick = Annotated[bool, typer.Option("--quick", help="A small budget, marked as such everywhere.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A shared param; may be repeated.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Trainings at a time; default one a core.")]
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    out: Out = None,
+    engine: Annotated[EngineName, typer.Option(help="ray: one worker a core, or a cluster; inline: this process.")] = EngineName.ray,
+    workers: Workers = None,
+    device: Annotated[Device, typer.Option(help="auto: cuda where the study asks for GPUs, else cpu.")] = Device.auto,
+    seeds: Seeds = None,
+    quick: Quick = False,
+    storage: Annotated[str | None, typer.Option(metavar="URL", help="Optuna's; default OUT/optuna.db.")] = None,
+    tracking_uri: Annotated[str | None, typer.Option(metavar="URI", help="MLflow's; default mlflow.db here; or none.")] = None,
+    ray_address: Annotated[str | None, typer.Option(metavar="ADDR", help="A running ray cluster.")] = None,
+    set_: Set = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what was trained before.")] = False,
+) -> None:
+    """Train what is missing, then analyse and write the report. Run again, it resumes; complete, it only re-reports."""
+    from ablate import display
+    from ablate.driver import Driver, default_storage, missing
+    from ablate.records import Records
+    from ablate.trials import Trials
+
+    plan = _plan(study, seeds, quick, set_)
+    records = Records(out or Path("reports") / plan.name)
+    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    with records.lock():
+        if fresh:
+            records.forget()
+        trials = Trials(storage or default_storage(records.out), plan, fresh)
+        tracker = _tracker(uri, plan, fresh)
+        driver = Driver(plan, records, trials, tracker)
+        todo = missing(plan, records.load())
+        if todo:
+            on = "cuda" if device is Device.cuda or (device is Device.auto and plan.study.resources.gpus) else "cpu"
+            with _engine(engine, workers, ray_address, plan, len(todo)) as trainer, _progress(plan, records, trainer) as watcher:
+                driver.train(todo, trainer, watcher, on)
+        driver.catch_up(records.load())
+        found, pdf = _report(plan, records)
+        tracker.close(found.headline_metrics(), [pdf, records.out / "verdict.json", records.out / "runs.csv"])
+    console = display.stdout()
+    display.verdict(console, found)
+    display.where(console, pdf, uri, len(todo), len(plan.runs))
+    raise typer.Exit(0 if found.complete else 3)
+
+
+@app.command()
+def plan(study: StudyFile, seeds: Seeds = None, quick: Quick = False, out: Out = None, set_: Set = None, json_: Json = False) -> None:
+    """Show what would be trained, how long it would take, and the smallest effect it could detect. Trains nothing."""
+    from ablate import display
+    from ablate.forecast import forecast
+    from ablate.records import Records
+
+    made = _plan(study, seeds, quick, set_)
+    seen = forecast(made, Records(out or Path("reports") / made.name))
+    if json_:
+        print(json.dumps(seen.as_json(), indent=2))
+    else:
+        display.plan(display.stdout(), seen)
+
+
+@app.command()
+def status(study: StudyFile, seeds: Seeds = None, quick: Quick = False, out: Out = None, set_: Set = None, json_: Json = False) -> None:
+    """Show what is done, failed, running and missing, and the time left."""
+    from ablate import display
+    from ablate.forecast import progress
+    from ablate.records import Records
+
+    made = _plan(study, seeds, quick, set_)
+    now = progress(made, Records(out or Path("reports") / made.name))
+    if json_:
+        print(json.dumps(now, indent=2))
+    else:
+        display.status(display.stdout(), made, now)
+
+
+@app.command()
+def report(study: StudyFile, seeds: Seeds = None, quick: Quick = False, out: Out = None, set_: Set = None) -> None:
+    """Analyse again and rewrite the report from what is stored. Trains nothing."""
+    from ablate import display
+    from ablate.records import Records
+
+    made = _plan(study, seeds, quick, set_)
+    records = Records(out or Path("reports") / made.name)
+    if not records.load():
+        raise BadInput(f"{records.out}: holds no runs; `python -m ablate run {study}` trains them")
+    found, pdf = _report(made, records)
+    console = display.stdout()
+    display.verdict(console, found)
+    display.where(console, pdf)
+    raise typer.Exit(0 if found.complete else 3)
+
+
+@app.command()
+def init() -> None:
+    """Print a commented study to start from: `python -m ablate init > study.yaml`."""
+    from importlib.resources import files
+
+    print(files("ablate").joinpath("init.yaml").read_text(encoding="utf-8"), end="")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of study files, for editors."""
+    from ablate.study import Study
+
+    print(json.dumps(Study.model_json_schema(), indent=2))
+
+
+def _plan(study: Path, seeds: int | None, quick: bool, settings: list[str] | None) -> Plan:
+    from ablate.design import make_plan
+    from ablate.study import load_study
+    from ablate.target import load_target
+
+    loaded = load_study(study, _settings(settings or []), seeds)
+    return make_plan(loaded, load_target(loaded.target), quick)
+
+
+def _settings(settings: list[str]) -> dict[str, Any]:
+    from ablate.study import parse_value
+
+    parsed = {}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise BadInput(f"--set: {text!r} must be KEY=VALUE, for example --set lr=0.001")
+        parsed[key] = parse_value(value)
+    return parsed
+
+
+def _engine(name: EngineName, workers: int | None, address: str | None, plan: Plan, runs: int) -> Engine:
+    if name is EngineName.inline:
+        from ablate.engines.inline import InlineEngine
+
+        return InlineEngine()
+    from ablate.engines.ray import RayEngine
+
+    resources = plan.study.resources
+    return RayEngine(workers, resources.cpus, resources.gpus, address, at_most=runs)
+
+
+def _tracker(uri: str, plan: Plan, fresh: bool) -> Tracker:
+    from ablate.tracking import MLflowTracker, NullTracker
+
+    return NullTracker() if uri == "none" else MLflowTracker(uri, plan, fresh)
+
+
+def _progress(plan: Plan, records: Any, engine: Engine) -> Any:
+    from ablate.progress import Progress
+
+    return Progress(plan, records, engine.workers)
+
+
+def _report(plan: Plan, records: Any) -> tuple[Any, Path]:
+    from ablate.assess import assess, write_results
+    from ablate.report import write_report
+
+    found = assess(plan, records)
+    write_results(found, records.out)
+    return found, write_report(found, records, records.out)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit. What goes wrong on purpose is one line on stderr."""
+    warnings.simplefilter("default", UserWarning)
+    warnings.showwarning = _warn
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = app(standalone_mode=False)
+    except typer.TyperException as error:
+        _fail(" ".join(error.format_message().split()))
+    except AblateError as error:
+        _fail(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted; what finished is kept, and the same command goes on from there", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(code or 0)
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _warn(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    if issubclass(category, UserWarning):
+        print(f"warning: {message}", file=sys.stderr)

@@ -1,0 +1,101 @@
+"""What a plan will cost and could show, and how far it has come: from the plan and the records alone."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ablate.analysis.power import detectable_effect, noise
+from ablate.assess import design_table
+from ablate.design import Plan
+from ablate.driver import missing
+from ablate.records import Record, Records, workers_here
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A dry run.
+
+    Attributes:
+        seconds: of training, on `workers` workers; None where no run was timed and the target gives no estimate.
+        timed: whether `seconds` comes from runs that were timed.
+        noise: standard deviation of a run's outcome within an arm, the seed's own part taken out; None where not measured.
+        detectable: the smallest main effect found with 80 % power, in units of that noise.
+    """
+
+    plan: Plan
+    to_train: int
+    workers: int
+    seconds: float | None
+    timed: bool
+    noise: float | None
+    detectable: float
+
+    def as_json(self) -> dict[str, Any]:
+        """`plan --json`."""
+        plan = self.plan
+        return {
+            "study": plan.study.name,
+            "quick": plan.quick,
+            "target": plan.target.name,
+            "fixes": {name: {"off": fix.off, "on": fix.on} for name, fix in plan.study.fixes.items()},
+            "design": {"kind": plan.study.design.kind, "arms": len(plan.arms), "seeds": plan.seeds},
+            "sweeps": {name: [point.value for point in points] for name, points in plan.sweeps.items()},
+            "cells": len(plan.cells),
+            "runs": len(plan.runs),
+            "to_train": self.to_train,
+            "workers": self.workers,
+            "seconds": self.seconds,
+            "smallest_detectable_effect": {
+                "in_run_noise": self.detectable,
+                "in_outcome_units": None if self.noise is None else self.detectable * self.noise,
+                "power": 0.8,
+            },
+        }
+
+
+def forecast(plan: Plan, records: Records) -> Forecast:
+    """What is still to train and how long that takes, and what the design could detect."""
+    kept = records.load()
+    todo, workers = missing(plan, kept), workers_here()
+    each, timed = _seconds(plan, kept)
+    y = design_table(plan, kept, plan.study.outcome).complete()
+    return Forecast(
+        plan=plan,
+        to_train=len(todo),
+        workers=workers,
+        seconds=None if each is None else sum(each.get(run.cell.id, 0.0) for run in todo) / workers,
+        timed=timed,
+        noise=noise(y) if len(y) >= 2 else None,
+        detectable=detectable_effect(len(plan.fixes), plan.seeds),
+    )
+
+
+def _seconds(plan: Plan, kept: Mapping[str, Record]) -> tuple[dict[str, float] | None, bool]:
+    """Seconds a run of each cell: what was timed, else the target's own estimate, else nothing."""
+    timed = [record.seconds for record in kept.values() if record.state != "failed"]
+    if timed:
+        return dict.fromkeys(plan.cells, statistics.median(timed)), True
+    estimate = plan.target.declaration.seconds
+    return ({key: estimate(cell.params) for key, cell in plan.cells.items()} if estimate else None), False
+
+
+def progress(plan: Plan, records: Records) -> dict[str, Any]:
+    """`status --json`: counts of runs, those in training by name, and the seconds left."""
+    kept = records.load()
+    states = [kept[run.id].state if run.id in kept else "missing" for run in plan.runs]
+    running = records.running()
+    seen = forecast(plan, records)
+    return {
+        "study": plan.study.name,
+        "planned": len(plan.runs),
+        "done": states.count("completed") + states.count("diverged"),
+        "failed": states.count("failed"),
+        "diverged": states.count("diverged"),
+        "running": len(running),
+        "missing": states.count("missing") - len(running),
+        "running_runs": [run.name for run in plan.runs if run.id in running],
+        "seconds_left": seen.seconds,
+    }

@@ -1,0 +1,120 @@
+"""The progress display, on stderr: each arm's state and the time left on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+from rich.text import Text
+
+from ablate.design import Plan, PlannedRun
+from ablate.driver import outcome_of
+from ablate.records import Record, Records
+
+#: Seconds between lines where stderr is no terminal.
+QUIET = 15.0
+
+
+class Progress:
+    """Shows how a study goes, as the driver's `Watcher`. Used as a context manager."""
+
+    def __init__(self, plan: Plan, records: Records, workers: int, console: Console | None = None) -> None:
+        self._plan, self._records, self._workers = plan, records, workers
+        self._console = console or Console(stderr=True)
+        self._planned = Counter(self._group(run) for run in plan.runs)
+        self._running: dict[str, PlannedRun] = {}
+        self._done: Counter[str] = Counter()
+        self._failed: Counter[str] = Counter()
+        self._outcomes: dict[str, list[float]] = {}
+        self._clock = self._said = time.monotonic()
+        self._trained = 0
+        self._note = ""
+        for run in plan.runs:
+            record = records.load_one(run.id)
+            if record and record.state != "failed":
+                self._count(run, record)
+        self._bars = Bars(TextColumn("{task.description}"), BarColumn(40), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
+        self._bar = self._bars.add_task(plan.name, total=len(plan.runs), completed=sum(self._done.values()), left="")
+        self._live = Live(console=self._console, get_renderable=self._render, refresh_per_second=4, transient=False)
+
+    def __enter__(self) -> Progress:
+        self._clock = time.monotonic()
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._records.mark_running([])
+        if self._console.is_terminal:
+            self._live.stop()
+        else:
+            self._line()
+
+    def preparing(self) -> None:
+        """The target makes what its runs share."""
+        self._note = "preparing what all runs share (cached after the first time)"
+        if not self._console.is_terminal:
+            self._console.print(f"{self._plan.name}: {self._note}")
+
+    def started(self, run: PlannedRun) -> None:
+        if self._note:
+            self._note, self._clock = "", time.monotonic()
+        self._running[run.id] = run
+        self._records.mark_running(list(self._running))
+
+    def ended(self, run: PlannedRun, record: Record) -> None:
+        self._running.pop(run.id, None)
+        self._records.mark_running(list(self._running))
+        self._trained += 1
+        self._count(run, record)
+        self._bars.update(self._bar, completed=sum(self._done.values()) + sum(self._failed.values()), left=self._left())
+        if not self._console.is_terminal and time.monotonic() - self._said > QUIET:
+            self._line()
+
+    def _count(self, run: PlannedRun, record: Record) -> None:
+        group = self._group(run)
+        if record.state == "failed":
+            self._failed[group] += 1
+            return
+        self._done[group] += 1
+        self._outcomes.setdefault(group, []).append(outcome_of(record, self._plan.study.outcome.metric))
+
+    def _group(self, run: PlannedRun) -> str:
+        """The line a run is counted on: its arm, or its sweep."""
+        return run.cell.label if run.cell.id in self._plan.arms.values() else run.cell.label.partition("=")[0] + " sweep"
+
+    def _left(self) -> str:
+        if not self._trained:
+            return ""
+        left = len(self._plan.runs) - sum(self._done.values()) - sum(self._failed.values())
+        seconds = (time.monotonic() - self._clock) / self._trained * left
+        return f"{seconds // 60:.0f}:{seconds % 60:02.0f} left"
+
+    def _line(self) -> None:
+        self._said = time.monotonic()
+        done, failed = sum(self._done.values()), sum(self._failed.values())
+        text = f"{self._plan.name}: {done} of {len(self._plan.runs)} runs done"
+        text += f", {failed} failed" if failed else ""
+        left = self._left()
+        self._console.print(text + (f", {left}" if left and done + failed < len(self._plan.runs) else ""))
+
+    def _render(self) -> Group:
+        metric = self._plan.study.outcome.metric
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        for name, side in (("arm", "left"), ("done", "right"), ("", "left"), (metric, "right")):
+            table.add_column(name, justify=side)  # type: ignore[arg-type]
+        running = Counter(self._group(run) for run in self._running.values())
+        for group, planned in self._planned.items():
+            values = self._outcomes.get(group, [])
+            mean = f"{sum(values) / len(values):.4g}" if values and not group.endswith(" sweep") else ""
+            state = [f"{running[group]} training"] if running[group] else []
+            state += [f"[red]{self._failed[group]} failed[/red]"] if self._failed[group] else []
+            table.add_row(Text(group), f"{self._done[group]}/{planned}", ", ".join(state), mean)
+        note = [Text(self._note, style="yellow")] if self._note else []
+        return Group(table, self._bars, *note)
