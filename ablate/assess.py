@@ -135,7 +135,7 @@ def _trajectory(plan: Plan, kept: Mapping[str, Record], records: Records) -> dic
         y = Table(grid, outcome.sign).complete()
         if len(y) >= 2:
             for name, effect in factorial_effects(y, plan.fixes)[0].items():
-                found[name].append((int(step), effect))  # type: ignore[call-overload]
+                found[name].append((int(step), effect))
     return {name: tuple(points) for name, points in found.items() if points}
 
 

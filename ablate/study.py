@@ -268,7 +268,7 @@ def _one_line(error: ValidationError) -> str:
 
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     """The keys that the schema allows at a place in the file."""
-    sections = {"fixes": Fix, "design": Design, "sweeps": Sweep, "outcome": Outcome, "secondary": Goal, "claims": Claim}
+    sections: dict[str, type[BaseModel]] = {"fixes": Fix, "design": Design, "sweeps": Sweep, "outcome": Outcome, "secondary": Goal, "claims": Claim}
     sections |= {"resources": Resources}
-    model = sections.get(str(location[0]), Study) if location else Study
+    model: type[BaseModel] = sections.get(str(location[0]), Study) if location else Study
     return list(model.model_fields)

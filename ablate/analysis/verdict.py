@@ -132,7 +132,7 @@ def headline(fixes: Mapping[str, FixVerdict], metric: str) -> str:
 
 def _signed(effect: Effect) -> str:
     low, high = effect.ci()
-    return f"{effect.effect:+.3g}, 95 % interval {low:+.3g} to {high:+.3g}"
+    return f"{effect.effect:+.3g}, 95 % interval {low:+.3g} to {high:+.3g}".replace("-", "−")
 
 
 def as_estimate(effect: Effect) -> dict[str, Any]:

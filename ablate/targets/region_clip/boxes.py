@@ -21,8 +21,10 @@ def valid(boxes: NDArray[np.floating], min_area: float = 0.0) -> NDArray[np.bool
     """
     x1, y1, x2, y2 = np.moveaxis(np.asarray(boxes, np.float64), -1, 0)
     with np.errstate(invalid="ignore"):
-        inside = (x1 >= 0) & (x1 < x2) & (x2 <= 1) & (y1 >= 0) & (y1 < y2) & (y2 <= 1)
-        return inside & ((x2 - x1) * (y2 - y1) >= min_area)
+        inside: NDArray[np.bool_] = (x1 >= 0) & (x1 < x2) & (x2 <= 1) & (y1 >= 0) & (y1 < y2) & (y2 <= 1)
+        large: NDArray[np.bool_] = (x2 - x1) * (y2 - y1) >= min_area
+        both: NDArray[np.bool_] = inside & large
+        return both
 
 
 def keep(boxes: NDArray[np.floating], counts: NDArray[np.integer], box_filter: str, min_area: float) -> NDArray[np.bool_]:

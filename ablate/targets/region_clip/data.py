@@ -49,5 +49,6 @@ def windows(
         image, slot = np.nonzero(kept[start : start + span])
         images = scenes.images[start : start + span]
         sizes = np.bincount(image // batch_size, minlength=-(-len(images) // batch_size))
-        parts = (images, scenes.boxes[start + image, slot], image, scenes.expressions[start + image, slot])
-        yield Window(*(torch.from_numpy(part).to(device) for part in parts), tuple(int(size) for size in sizes))
+        boxes, expressions = scenes.boxes[start + image, slot], scenes.expressions[start + image, slot]
+        on_device = [torch.from_numpy(part).to(device) for part in (images, boxes, image, expressions)]
+        yield Window(on_device[0], on_device[1], on_device[2], on_device[3], tuple(int(size) for size in sizes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -56,6 +57,18 @@ def held_out(images: int) -> HeldOut:
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     parts = (scenes.images, boxes, image, texts, text.reshape(-1), groups, area < SMALL_AREA)
     return HeldOut(*(torch.from_numpy(np.ascontiguousarray(part)) for part in parts))
+
+
+#: The evaluation of a pretrained start, by weights and protocol: the same for all runs that begin there.
+_starts: dict[tuple[Path, int], dict[str, float]] = {}
+
+
+def evaluate_start(model: RegionCLIP, images: int, start: Path) -> dict[str, float]:
+    """`evaluate` before the first step: done once a process for each start, since nothing it measures depends on the run."""
+    key = (start, images)
+    if key not in _starts:
+        _starts[key] = evaluate(model, images)
+    return _starts[key]
 
 
 @torch.no_grad()

@@ -13,9 +13,9 @@ from ablate.run import Run
 from ablate.targets.region_clip import probes
 from ablate.targets.region_clip.bank import MemoryBank
 from ablate.targets.region_clip.data import Window, training_scenes, windows
-from ablate.targets.region_clip.evaluate import evaluate
+from ablate.targets.region_clip.evaluate import evaluate, evaluate_start
 from ablate.targets.region_clip.model import RegionCLIP, contrastive_loss
-from ablate.targets.region_clip.pretrain import load_pretrained
+from ablate.targets.region_clip.pretrain import load_pretrained, pretrained_path
 
 
 def train(params: Mapping[str, Any], run: Run) -> dict[str, float]:
@@ -30,12 +30,12 @@ def train(params: Mapping[str, Any], run: Run) -> dict[str, float]:
     device = torch.device(run.device)
     model = RegionCLIP(load_pretrained(params), params["logit_scale_init"]).to(device).train()
     optimizer = _optimizer(model, params["lr"], params["weight_decay"])
-    bank = MemoryBank(params["bank_size"], params["bank_warmup"], model.clip.config.projection_dim, device)
+    bank = MemoryBank(params["bank_size"], params["bank_warmup"], model.dim, device)
     scenes = training_scenes(params["forwards"] * params["batch_size"], run.seed, params["invalid_rate"])
     batches = windows(
         scenes, params["batch_size"], params["gradient_accumulation"], params["box_filter"], params["min_box_area"], device
     )
-    run.log_metrics(evaluate(model, params["eval_images"]), 0)
+    run.log_metrics(evaluate_start(model, params["eval_images"], pretrained_path(params)), 0)
     forward, first_step = 0, math.nan
     for step, window in enumerate(batches):
         forwards = range(forward, forward + len(window.sizes))

@@ -37,6 +37,7 @@ class RegionCLIP(nn.Module):
     def __init__(self, clip: CLIPModel, logit_scale: float) -> None:
         super().__init__()
         self.clip = clip
+        self.dim: int = clip.visual_projection.out_features
         self.region_logit_scale = nn.Parameter(torch.tensor(logit_scale))
 
     def dense_features(self, images: Tensor) -> Tensor:
@@ -58,7 +59,8 @@ class RegionCLIP(nn.Module):
         hidden = hidden + last.mlp(last.layer_norm2(hidden))
         hidden = self.clip.visual_projection(vision.post_layernorm(hidden))
         side = int(hidden.shape[1] ** 0.5)
-        return hidden.transpose(1, 2).unflatten(2, (side, side))
+        maps: Tensor = hidden.transpose(1, 2).unflatten(2, (side, side))
+        return maps
 
     def regions(self, images: Tensor, boxes: Tensor, image: Tensor) -> Tensor:
         """Normalised region embeddings, [boxes, dim]; zero for boxes that pool to zero.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import platformdirs
 import torch
 from torch.nn import functional
 from transformers.models.clip.modeling_clip import CLIPModel
+from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
 from ablate.targets.region_clip.model import build_clip, contrastive_loss, normalise_pixels
 from ablate.targets.region_clip.scenes import Scenes, make_scenes
@@ -53,21 +56,33 @@ def ensure_pretrained(params: Mapping[str, Any]) -> Path:
         if not path.exists():
             part = path.with_suffix(".part")
             shutil.rmtree(part, ignore_errors=True)
-            pretrain(params).save_pretrained(part)
+            with _no_bars():
+                pretrain(params).save_pretrained(part)
             part.rename(path)
     return path
 
 
 @lru_cache(maxsize=2)
 def _weights(path: Path) -> CLIPModel:
-    return CLIPModel.from_pretrained(path)
+    with _no_bars():
+        return CLIPModel.from_pretrained(path)
 
 
 def load_pretrained(params: Mapping[str, Any]) -> CLIPModel:
     """A fresh copy of the pretrained CLIP; read from disk once a process."""
-    import copy
-
     return copy.deepcopy(_weights(ensure_pretrained(params)))
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Keep transformers' progress bars, of models that load in milliseconds, out of the study's own display."""
+    shown = is_progress_bar_enabled()
+    disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            enable_progress_bar()
 
 
 def pretrain(params: Mapping[str, Any]) -> CLIPModel:
@@ -84,7 +99,8 @@ def pretrain(params: Mapping[str, Any]) -> CLIPModel:
     finally:
         torch.set_num_threads(threads)
         torch.set_rng_state(state)
-    return clip.eval()
+    clip.eval()
+    return clip
 
 
 def _fit(clip: CLIPModel, scenes: Scenes, params: Mapping[str, Any]) -> None:

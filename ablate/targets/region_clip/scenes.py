@@ -169,7 +169,7 @@ def _draw(canvas: NDArray[np.float64], thing: _Object) -> None:
 def _inside(shape: str, u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which pixels lie in the shape; u and v run from -1 to 1 over the box, [rows, columns] by broadcasting."""
     radius = u**2 + v**2
-    shapes = {
+    shapes: dict[str, NDArray[np.bool_]] = {
         "circle": radius <= 1,
         "square": (np.abs(u) <= 1) & (np.abs(v) <= 1),
         "triangle": np.abs(u) <= (v + 1) / 2,
@@ -184,7 +184,7 @@ def _inside(shape: str, u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArr
 
 def _dark(texture: str, row: NDArray[np.int64], column: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which pixels a texture darkens, over pixel coordinates."""
-    textures = {
+    textures: dict[str, NDArray[np.bool_]] = {
         "plain": (row < 0) & (column < 0),
         "striped": (row // 2 % 2 == 0) & (column >= 0),
         "barred": (row >= 0) & (column // 2 % 2 == 0),

@@ -1,0 +1,201 @@
+"""The report's appendix as data: design, arms, params, failures, versions, run ids."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from ablate.assess import Assessment
+from ablate.driver import outcome_of
+from ablate.report.text import duration, number, param, plural
+
+#: The packages whose versions a reader needs to repeat the study.
+PACKAGES = ("torch", "transformers", "numpy", "scipy", "pandas", "optuna", "mlflow", "ray")
+
+
+@dataclass(frozen=True)
+class ArmRow:
+    """An arm: how many of its seeds completed, its mean outcome ± standard deviation, its mean seconds."""
+
+    label: str
+    cell: str
+    seeds: str
+    outcome: str
+    seconds: str
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A planned run, and where it is known."""
+
+    id: str
+    label: str
+    seed: int
+    state: str
+    outcome: str
+    seconds: str
+    trial: str
+    mlflow: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that did not complete, and the last line of its error."""
+
+    name: str
+    id: str
+    state: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Appendix:
+    """All that a reader may look up."""
+
+    judged: tuple[str, ...]
+    design: tuple[tuple[str, str], ...]
+    arms: tuple[ArmRow, ...]
+    params: tuple[tuple[str, str], ...]
+    failures: tuple[Failure, ...]
+    versions: tuple[tuple[str, str], ...]
+    runs: tuple[RunRow, ...]
+
+
+def appendix(found: Assessment) -> Appendix:
+    """Gather the appendix."""
+    return Appendix(
+        judged=_judged(found),
+        design=_design(found),
+        arms=_arms(found),
+        params=tuple((key, param(value)) for key, value in found.plan.study.params.items()),
+        failures=_failures(found),
+        versions=_versions(),
+        runs=tuple(_run_row(found, run) for run in found.plan.runs),
+    )
+
+
+def _judged(found: Assessment) -> tuple[str, ...]:
+    minimum = found.plan.study.outcome.minimum_effect
+    said = [
+        "Every arm is trained with the same seeds, and a seed fixes initial weights, data order and "
+        "randomness in all arms; so arms are compared within seeds (a randomised-block analysis of "
+        "variance). A fix's effect is the mean of all arms with it on less that of all arms with it off; "
+        f"its interval and p value rest on the residual pooled over arms and seeds{_freedom(found)}.",
+        "p values are adjusted over the fixes by Holm's method; helps and harms mean an adjusted p below "
+        "0.05. Intervals are 95 % and not adjusted. Alone and removed compare two arms by their paired "
+        "differences, so their intervals are wider. Shares are Shapley values and add up to all on less "
+        "all off.",
+    ]
+    if minimum:
+        said.append(
+            "Negligible is shown, not assumed: two one-sided tests at 5 % place the effect within "
+            f"±{minimum:g}. Such an effect is called negligible even where it differs from 0. Inconclusive"
+            " means that neither was shown: more seeds would tell."
+        )
+    else:
+        said.append("The study names no smallest effect worth having, so no effect can be called negligible.")
+    said.append(
+        "Pooling takes the noise to be alike in all arms; where it differs a lot between them, intervals are "
+        "somewhat too narrow. Nothing here speaks for longer trainings or other data than the study's."
+    )
+    return tuple(said)
+
+
+def _freedom(found: Assessment) -> str:
+    """The degrees of freedom of the main effects, as they were used."""
+    used = sorted({round(fix.effect.df, 1) for fix in found.verdict.fixes.values()})
+    return (
+        f" ({' to '.join(f'{df:g}' for df in dict.fromkeys([used[0], used[-1]]))} degrees of freedom)"
+        if used
+        else ""
+    )
+
+
+def _design(found: Assessment) -> tuple[tuple[str, str], ...]:
+    plan = found.plan
+    missing = len(plan.runs) - len(found.records)
+    further = len(plan.cells) - len(plan.arms)
+    rows = [
+        ("target", plan.target.name),
+        ("kind", f"{plan.study.design.kind.replace('_', ' ')} over {', '.join(plan.fixes)}"),
+        (
+            "cells",
+            f"{len(plan.cells)} ({plural(len(plan.arms), 'arm')}, {plural(further, 'further sweep point')})",
+        ),
+        ("paired seeds", str(plan.seeds)),
+        ("runs planned", str(len(plan.runs))),
+        *((f"runs {state}", str(found.count(state))) for state in ("completed", "failed", "diverged")),
+        ("runs missing", str(missing)),
+        ("training time in all", duration(sum(record.seconds for record in found.records.values()))),
+    ]
+    return tuple(rows)
+
+
+def _arms(found: Assessment) -> tuple[ArmRow, ...]:
+    plan, metric = found.plan, found.plan.study.outcome.metric
+    rows = []
+    for cell in plan.arm_ids():
+        records = [found.records.get(f"{cell}-{seed}") for seed in range(plan.seeds)]
+        done = [record for record in records if record and record.state == "completed"]
+        values = np.array([outcome_of(record, metric) for record in done])
+        values = values[np.isfinite(values)]
+        spread = f" ± {number(float(values.std(ddof=1)), 2)}" if len(values) > 1 else ""
+        mean = number(float(values.mean())) if len(values) else "–"
+        seconds = number(float(np.mean([record.seconds for record in done]))) if done else "–"
+        rows.append(
+            ArmRow(plan.cells[cell].label, cell, f"{len(done)} of {plan.seeds}", mean + spread, seconds)
+        )
+    return tuple(rows)
+
+
+def _failures(found: Assessment) -> tuple[Failure, ...]:
+    rows = []
+    for run in found.plan.runs:
+        record = found.records.get(run.id)
+        if record is None:
+            continue
+        if record.state != "completed":
+            said = record.error.strip().rpartition("\n")[2] or _not_finite(record.metrics)
+            rows.append(Failure(run.name, run.id, record.state, said))
+    return tuple(rows)
+
+
+def _not_finite(metrics: Mapping[str, float]) -> str:
+    return "not finite: " + ", ".join(name for name, value in metrics.items() if not np.isfinite(value))
+
+
+def _versions() -> tuple[tuple[str, str], ...]:
+    """Of the environment that writes the report; packages are asked for their version, not imported."""
+    import ablate
+
+    rows = [("python", platform.python_version()), ("platform", platform.platform(terse=True))]
+    rows.append(("ablate", str(getattr(ablate, "__version__", "") or _installed("ablate"))))
+    return tuple(rows + [(name, _installed(name)) for name in PACKAGES])
+
+
+def _installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _run_row(found: Assessment, run: Any) -> RunRow:
+    record = found.records.get(run.id)
+    if record is None:
+        return RunRow(run.id, run.cell.label, run.seed, "missing", "–", "–", "–", "–")
+    return RunRow(
+        run.id,
+        run.cell.label,
+        run.seed,
+        record.state,
+        number(outcome_of(record, found.plan.study.outcome.metric), 4),
+        number(record.seconds),
+        "–" if record.trial is None else str(record.trial),
+        record.mlflow or "–",
+    )

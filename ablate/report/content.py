@@ -1,0 +1,303 @@
+"""What the report says, as data for the template: numbers already written as text, strings plain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ablate.analysis.effects import Effect, mean_effect
+from ablate.assess import Assessment, design_table
+from ablate.report.appendix import Appendix, appendix
+from ablate.report.curves import LAST_PART, Curves
+from ablate.report.gallery import Figure, cautioned
+from ablate.report.sweeps_plot import shown_sweeps
+from ablate.report.text import duration, interval, number, p_value, param, point
+from ablate.study import Goal
+from ablate.target import Metric
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An effect as text: `+0.041` and `[+0.012, +0.070]`."""
+
+    point: str
+    ci: str
+
+
+@dataclass(frozen=True)
+class FixRow:
+    """A row of the verdict table; `params` holds (param, off, on)."""
+
+    name: str
+    params: tuple[tuple[str, str, str], ...]
+    effect: Estimate
+    p: str
+    word: str
+    alone: Estimate
+    removed: Estimate
+    share: Estimate
+
+
+@dataclass(frozen=True)
+class EffectRow:
+    """A fix's or a pair's effect with its adjusted p."""
+
+    name: str
+    effect: Estimate
+    p: str
+
+
+@dataclass(frozen=True)
+class Secondary:
+    """A secondary outcome: the same main effects; no rows where two complete seeds are wanting."""
+
+    metric: str
+    goal: str
+    rows: tuple[EffectRow, ...]
+
+
+@dataclass(frozen=True)
+class RawRow:
+    """A fix's place by the outcome and by a metric that can't be compared."""
+
+    name: str
+    rank: int
+    word: str
+    raw_rank: int
+    raw_effect: Estimate
+    raw_word: str
+
+
+@dataclass(frozen=True)
+class RawRanking:
+    """What ranking the fixes by an incomparable metric would have said."""
+
+    metric: str
+    why: str
+    last: str
+    rows: tuple[RawRow, ...]
+    agrees: bool
+
+
+@dataclass(frozen=True)
+class CurveGroup:
+    """A metric that can't be compared, why, and its figures: itself and then its twin."""
+
+    metric: str
+    why: str
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True)
+class SweepNote:
+    """A sweep's values with what was seen: (value, mean, interval, completed seeds)."""
+
+    name: str
+    param: str
+    arm: str
+    rows: tuple[tuple[str, str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class Content:
+    """The whole report but its looks."""
+
+    study: str
+    quick: bool
+    headline: str
+    metric: str
+    goal: str
+    minimum: str
+    facts: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
+    fixes: tuple[FixRow, ...]
+    proposed: tuple[FixRow, ...]
+    ends: tuple[tuple[str, str, str], ...]
+    raw: tuple[RawRanking, ...]
+    interactions: tuple[EffectRow, ...]
+    secondary: tuple[Secondary, ...]
+    curves: tuple[CurveGroup, ...]
+    figures: Mapping[str, Figure]
+    sweeps: tuple[SweepNote, ...]
+    claims: tuple[Mapping[str, str], ...]
+    appendix: Appendix
+    ended: float
+
+
+def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Content:
+    """Everything that the template sets."""
+    outcome = found.plan.study.outcome
+    rows = tuple(_fix(found, name) for name in found.verdict.ranking)
+    return Content(
+        study=found.plan.name,
+        quick=found.plan.quick,
+        headline=found.verdict.headline,
+        metric=outcome.metric,
+        goal="higher is better" if outcome.sign > 0 else "lower is better",
+        minimum=f"{outcome.minimum_effect:g}" if outcome.minimum_effect else "",
+        facts=_facts(found),
+        warnings=found.warnings,
+        fixes=rows,
+        proposed=rows or tuple(_proposed(found, name) for name in found.plan.fixes),
+        ends=_ends(found),
+        raw=tuple(
+            filter(None, (_raw(found, curves, name, about) for name, about in cautioned(found).items()))
+        ),
+        interactions=_interactions(found),
+        secondary=tuple(_secondary(found, goal) for goal in found.plan.study.secondary),
+        curves=_curve_groups(found, figures),
+        figures={figure.group: figure for figure in figures if not figure.group.startswith("curve:")},
+        sweeps=tuple(_sweep(found, name) for name in shown_sweeps(found)),
+        claims=tuple(_claims(found)),
+        appendix=appendix(found),
+        ended=max((record.started + record.seconds for record in found.records.values()), default=0.0),
+    )
+
+
+def _estimate(effect: Effect) -> Estimate:
+    return Estimate(point(effect), interval(effect))
+
+
+def _row(name: str, effect: Effect, p: float) -> EffectRow:
+    return EffectRow(name, _estimate(effect), p_value(p))
+
+
+def _meaning(found: Assessment, name: str) -> tuple[tuple[str, str, str], ...]:
+    """What off and on set: (param, off, on), `unset` where one of them leaves the param alone."""
+    fix = found.plan.study.fixes[name]
+    keys = dict.fromkeys([*fix.off, *fix.on])
+    off, on = (
+        {key: param(side[key]) if key in side else "unset" for key in keys} for side in (fix.off, fix.on)
+    )
+    return tuple((key, off[key], on[key]) for key in keys)
+
+
+def _fix(found: Assessment, name: str) -> FixRow:
+    fix = found.verdict.fixes[name]
+    return FixRow(
+        name=name,
+        params=_meaning(found, name),
+        effect=_estimate(fix.effect),
+        p=p_value(fix.p_adjusted),
+        word=fix.word,
+        alone=_estimate(fix.alone),
+        removed=_estimate(fix.removed),
+        share=_estimate(fix.share),
+    )
+
+
+def _proposed(found: Assessment, name: str) -> FixRow:
+    """A row for a study without a verdict: what the fix is."""
+    none = Estimate("–", "")
+    return FixRow(name, _meaning(found, name), none, "–", "no verdict", none, none, none)
+
+
+def _facts(found: Assessment) -> tuple[tuple[str, str], ...]:
+    """The line under the title."""
+    plan = found.plan
+    kind = plan.study.design.kind.replace("_", " ")
+    fixes = "fix" if len(plan.fixes) == 1 else "fixes"
+    done, total = found.count("completed"), len(plan.runs)
+    spent = sum(record.seconds for record in found.records.values())
+    return (
+        (
+            "design",
+            f"{kind}, {len(plan.arms)} arms of {len(plan.fixes)} {fixes}",
+        ),
+        ("paired seeds", str(plan.seeds)),
+        ("runs completed", f"{done} of {total}"),
+        ("training time", duration(spent)),
+    )
+
+
+def _ends(found: Assessment) -> tuple[tuple[str, str, str], ...]:
+    """All off, all on and their difference on the outcome, over complete seeds: (what, mean, interval)."""
+    table = design_table(found.plan, found.records, found.plan.study.outcome)
+    y = table.complete()
+    if len(y) < 2:
+        return ()
+    off, on = (mean_effect(table.sign * y[:, arm]) for arm in (0, -1))
+    both = mean_effect(y[:, -1] - y[:, 0])
+    return (
+        ("all off", number(off.effect), _between(off.ci())),
+        ("all on", number(on.effect), _between(on.ci())),
+        ("difference", point(both), interval(both)),
+    )
+
+
+def _between(ci: tuple[float, float] | None) -> str:
+    """The interval of a level, which has no sign to show."""
+    return f"[{number(ci[0])}, {number(ci[1])}]" if ci else "–"
+
+
+def _raw(found: Assessment, curves: Curves, metric: str, about: Metric) -> RawRanking | None:
+    """The ranking by each run's late mean of a metric that can't be compared, beside the verdict's."""
+    effects = curves.late_effects(metric)
+    ranking = found.verdict.ranking
+    if not effects or not ranking:
+        return None
+    by_raw = sorted(effects, key=lambda name: -effects[name][0].effect)
+    rows = []
+    for name in ranking:
+        effect, p = effects[name]
+        said = "unclear" if p >= 0.05 else "helps" if effect.effect > 0 else "harms"
+        place = by_raw.index(name) + 1
+        rows.append(
+            RawRow(
+                name, ranking.index(name) + 1, found.verdict.fixes[name].word, place, _estimate(effect), said
+            )
+        )
+    return RawRanking(metric, about.incomparable, f"{100 * LAST_PART:.0f} %", tuple(rows), by_raw == ranking)
+
+
+def _interactions(found: Assessment) -> tuple[EffectRow, ...]:
+    """Pairs of fixes, the clearest interaction first."""
+    pairs = sorted(found.verdict.interactions.items(), key=lambda item: item[1][0].p)
+    return tuple(_row(name.replace("*", " × "), *pair) for name, pair in pairs)
+
+
+def _secondary(found: Assessment, goal: Goal) -> Secondary:
+    effects = found.secondary.get(goal.metric, {})
+    ordered = [name for name in (found.verdict.ranking or found.plan.fixes) if name in effects]
+    better = "higher is better" if goal.sign > 0 else "lower is better"
+    return Secondary(goal.metric, better, tuple(_row(name, *effects[name]) for name in ordered))
+
+
+def _curve_groups(found: Assessment, figures: Sequence[Figure]) -> tuple[CurveGroup, ...]:
+    groups = []
+    for metric, about in cautioned(found).items():
+        drawn = tuple(figure for figure in figures if figure.group == f"curve:{metric}")
+        if drawn:
+            groups.append(CurveGroup(metric, about.incomparable, drawn))
+    return tuple(groups)
+
+
+def _sweep(found: Assessment, name: str) -> SweepNote:
+    sweep = found.plan.study.sweeps[name]
+    arm = (
+        sweep.fixes.replace("_", " ")
+        if isinstance(sweep.fixes, str)
+        else " + ".join(sweep.fixes) or "all off"
+    )
+    rows = tuple((f"{r.value:g}", number(r.mean), _between(r.ci), str(r.seeds)) for r in found.sweeps[name])
+    return SweepNote(name, sweep.param, arm, rows)
+
+
+def _claims(found: Assessment) -> list[dict[str, Any]]:
+    arms = [claim.arm for claim in found.plan.study.claims]
+    return [
+        {
+            "name": claim.name,
+            "arm": arm.replace("_", " ") if arm in ("all_on", "all_off") else arm,
+            "expected": "\N{NO-BREAK SPACE}".join(claim.expected.rsplit(" ", 2)),
+            "observed": number(claim.observed)
+            if claim.observed is None or np.isfinite(claim.observed)
+            else "–",
+            "verdict": claim.verdict,
+            "detail": claim.detail,
+        }
+        for claim, arm in zip(found.claims, arms, strict=True)
+    ]

@@ -1,0 +1,113 @@
+"""How figures look: sizes, colours that colour-blind readers can tell apart, and how a figure is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+#: Width of the text block, inches (A4 with 20 mm margins).
+TEXT_WIDTH = 6.69
+
+#: Colours of the verdict's words (Okabe and Ito's blue and vermilion, darkened for small type on white).
+WORDS = {"helps": "#0063A0", "harms": "#B84A00", "negligible": "#6B7280", "inconclusive": "#8A6D00"}
+INK, FAINT, ACCENT, CAUTION = "#1F2933", "#C9CED6", "#0063A0", "#B84A00"
+#: Colours of lines that are told apart within one panel.
+LINES = ("#0063A0", "#B84A00", "#00785A", "#A3528A", "#8A6D00", "#3E9BD0")
+
+#: A face of matplotlib's own, so that sizes are the same everywhere; SVGs name the body's face before it.
+FACE = "STIXGeneral"
+FACES = "'Libertinus Serif', 'STIXGeneral', 'Times New Roman', serif"
+
+_RC: Any = {
+    "font.family": FACE,
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7.5,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": "#7B8794",
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.formatter.use_mathtext": False,
+    "axes.formatter.limits": (-4, 5),
+    "xtick.color": "#7B8794",
+    "ytick.color": "#7B8794",
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.frameon": False,
+    "lines.linewidth": 1.2,
+    # Names of fixes and metrics are text, whatever they hold: a `$` starts no formula.
+    "text.parse_math": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "ablate",
+}
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """Draw in the report's look; the caller's matplotlib settings come back afterwards."""
+    from matplotlib import rc_context
+
+    with rc_context(_RC):
+        yield
+
+
+def new_figure(width: float, height: float) -> Any:
+    """An empty figure, inches, that belongs to no window or global state."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def grid(
+    figure: Any,
+    rows: int,
+    columns: int,
+    count: int,
+    margins: tuple[float, float, float, float],
+    gap: tuple[float, float],
+) -> Any:
+    """Axes in reading order, shared in x and y.
+
+    Args:
+        count: how many of rows × columns are used.
+        margins: left, right, bottom, top, inches.
+        gap: between columns and between rows, inches.
+    """
+    width, height = figure.get_size_inches()
+    left, right, bottom, top = margins
+    wide = (width - left - right - gap[0] * (columns - 1)) / columns
+    high = (height - bottom - top - gap[1] * (rows - 1)) / rows
+    axes: list[Any] = []
+    for index in range(count):
+        row, column = divmod(index, columns)
+        x = left + column * (wide + gap[0])
+        y = height - top - high - row * (high + gap[1])
+        axes.append(figure.add_axes((x / width, y / height, wide / width, high / height)))
+    return axes
+
+
+def save(figure: Any, folder: Path, name: str) -> None:
+    """Write `name.svg`, with its text as text and no date (it is the same each time), and `name.png`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    buffer = StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+    svg = (
+        buffer.getvalue().replace(f"'{FACE}'", FACES).replace(f"font-family: {FACE}", f"font-family: {FACES}")
+    )
+    (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+    figure.savefig(folder / f"{name}.png", dpi=130, metadata={"Software": None}, facecolor="white")

@@ -1,0 +1,144 @@
+"""The figure of the sweeps: the outcome against each knob, with what a fix sets the knob to, off and on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ablate.analysis.sweeps import Response
+from ablate.assess import Assessment
+from ablate.design import Plan
+from ablate.report.style import ACCENT, INK, TEXT_WIDTH, grid, new_figure
+from ablate.report.text import clipped
+
+#: Largest over smallest value above which a positive knob is drawn on a logarithmic axis.
+LOG_RATIO = 20
+
+
+def logarithmic(values: Sequence[float]) -> bool:
+    """Whether a knob's values read better on a logarithmic axis."""
+    return min(values) > 0 and max(values) / min(values) > LOG_RATIO
+
+
+def marks(plan: Plan, name: str) -> dict[tuple[str, str], float]:
+    """(fix, `off` or `on`) → the place on the sweep's axis of what the fix sets the swept knob to.
+
+    A sweep may give the knob under another name (the scale for its logarithm), so resolved params are
+    compared: a param that varies over the points and that the fix changes tells where between the points its
+    off and its on lie. Places beyond the swept range are left out.
+    """
+    points = plan.sweeps[name]
+    values = np.array([point.value for point in points])
+    found: dict[tuple[str, str], float] = {}
+    for fix in plan.fixes:
+        ends = {"off": plan.arms[frozenset()], "on": plan.arms[frozenset({fix})]}
+        off, on = (plan.cells[cell].params for cell in ends.values())
+        for key in (key for key in off if off[key] != on.get(key)):
+            swept = [plan.cells[point.cell].params.get(key) for point in points]
+            if not all(map(_is_number, [*swept, off[key], on.get(key)])) or len(set(swept)) < 2:
+                continue
+            for state, params in (("off", off), ("on", on)):
+                place = _place(float(params[key]), np.array(swept, dtype=float), values)
+                if place is not None:
+                    found.setdefault((fix, state), place)
+    return found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _place(target: float, resolved: Any, values: Any) -> float | None:
+    """Where on the axis the resolved param has the target's value: interpolated between the points."""
+    if np.any(np.diff(resolved) <= 0):
+        resolved, values = resolved[::-1], values[::-1]
+    if np.any(np.diff(resolved) <= 0) or not resolved[0] <= target <= resolved[-1]:
+        return None
+    if np.allclose(resolved, values):
+        return target
+    logs = bool(np.all(values > 0)) and abs(_correlation(resolved, np.log(values))) > abs(
+        _correlation(resolved, values)
+    )
+    return (
+        float(np.exp(np.interp(target, resolved, np.log(values))))
+        if logs
+        else float(np.interp(target, resolved, values))
+    )
+
+
+def _correlation(x: Any, y: Any) -> float:
+    return float(np.corrcoef(x, y)[0, 1])
+
+
+def shown_sweeps(found: Assessment) -> list[str]:
+    """The sweeps of which at least one point has a completed run."""
+    return [name for name, responses in found.sweeps.items() if any(r.mean is not None for r in responses)]
+
+
+def sweeps(found: Assessment) -> Any:
+    """A panel a sweep: mean and 95 % interval over seeds at each value."""
+    names = shown_sweeps(found)
+    columns = min(2, len(names))
+    rows = -(-len(names) // columns)
+    figure = new_figure(TEXT_WIDTH if columns == 2 else 4.2, rows * 1.8 + (rows - 1) * 0.62 + 0.82)
+    all_axes = grid(figure, rows, columns, len(names), (0.56, 0.1, 0.42, 0.4), (0.5, 0.62))
+    for axes, name in zip(all_axes, names, strict=True):
+        _sweep(axes, found, name)
+    all_axes[0].set_ylabel(clipped(found.plan.study.outcome.metric, 36))
+    return figure
+
+
+def _sweep(axes: Any, found: Assessment, name: str) -> None:
+    responses = [r for r in found.sweeps[name] if r.mean is not None]
+    values = [r.value for r in found.sweeps[name]]
+    if logarithmic(values):
+        axes.set_xscale("log")
+        axes.set_xticks(_spaced(values), [f"{value:.4g}" for value in _spaced(values)])
+        axes.minorticks_off()
+    axes.plot([r.value for r in responses], [r.mean for r in responses], "-o", color=ACCENT, ms=4, zorder=4)
+    for r in responses:
+        if r.ci:
+            axes.plot([r.value, r.value], r.ci, color=ACCENT, lw=1.1, zorder=3)
+    axes.set_ylim(*_limits(responses))
+    _draw_marks(axes, marks(found.plan, name))
+    param = found.plan.study.sweeps[name].param
+    axes.set_xlabel(clipped(param if param == name else f"{name}  ({param})", 60))
+
+
+def _spaced(values: Sequence[float]) -> list[float]:
+    """The values whose labels have room on a logarithmic axis."""
+    room = 0.05 * np.log(max(values) / min(values))
+    kept = [values[0]]
+    for value in values[1:]:
+        if np.log(value / kept[-1]) > room:
+            kept.append(value)
+    return kept
+
+
+def _draw_marks(axes: Any, places: dict[tuple[str, str], float]) -> None:
+    """A line at each mark, and its name above the plot, on above off."""
+    style = {"off": ("#5B6572", (0, (3, 2))), "on": (INK, "-")}
+    for (fix, state), place in places.items():
+        colour, dash = style[state]
+        axes.axvline(place, color=colour, lw=0.9, ls=dash, zorder=2)
+        across = float(axes.transAxes.inverted().transform(axes.transData.transform((place, 0)))[0])
+        align = "left" if across < 0.25 else "right" if across > 0.75 else "center"
+        row = 0.17 if state == "on" else 0.05
+        text = f"{clipped(fix, 24)} {state}: {place:.4g}"
+        axes.annotate(
+            text, (place, 1), xycoords=("data", "axes fraction"),
+            xytext=(0, 72 * row), textcoords="offset points",
+            ha=align, va="bottom", color=colour, fontsize=7, annotation_clip=False,
+        )  # fmt: skip
+
+
+def _limits(responses: Sequence[Response]) -> tuple[float, float]:
+    """The span of the means, and of the intervals up to three times that: two seeds give endless ones."""
+    means = np.array([r.mean for r in responses], dtype=float)
+    ends = np.array([end for r in responses for end in (r.ci or (r.mean, r.mean))], dtype=float)
+    spare = 3 * np.ptp(means) or np.inf
+    low, high = max(ends.min(), means.min() - spare), min(ends.max(), means.max() + spare)
+    margin = 0.06 * (high - low) or 0.5
+    return float(low - margin), float(high + margin)

@@ -1,0 +1,91 @@
+"""Numbers and names as the report writes them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ablate.analysis.effects import Effect
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A value to some significant digits, with a true minus; `–` where there is none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    scientific = f"{value:.{digits - 1}e}"
+    size = int(scientific.partition("e")[2])
+    if -4 <= size <= 5:
+        places = digits - 1 - size
+        return f"{round(value, places):.{max(0, places)}f}".replace("-", MINUS)
+    return scientific.replace("-", MINUS)
+
+
+def decimals(effect: Effect) -> int:
+    """Decimals that give the interval's half width two digits: an effect shows no more than is known."""
+    low, high = effect.ci()
+    scale = (high - low) / 2 or abs(effect.effect)
+    if not math.isfinite(scale) or scale == 0:
+        return 2
+    return min(6, max(0, 1 - math.floor(math.log10(scale))))
+
+
+def signed(value: float, places: int) -> str:
+    """A value with its sign and so many decimals."""
+    if not math.isfinite(value):
+        return "–"
+    rounded = round(value, places)
+    return f"{rounded:+.{places}f}".replace("-", MINUS) if rounded else f"{0:.{places}f}"
+
+
+def point(effect: Effect) -> str:
+    """The effect alone: `+0.041`."""
+    return signed(effect.effect, decimals(effect))
+
+
+def interval(effect: Effect) -> str:
+    """Its 95 % interval: `[+0.012, +0.070]`."""
+    low, high = effect.ci()
+    places = decimals(effect)
+    return f"[{signed(low, places)}, {signed(high, places)}]"
+
+
+def p_value(p: float) -> str:
+    """A p value: two digits, and none below 0.001."""
+    if p < 0.001:
+        return "< 0.001"
+    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def param(value: Any) -> str:
+    """A param's value as the study file has it."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return (
+        f"{value:g}"
+        if isinstance(value, float) and 1e-4 <= abs(value) < 1e6 and len(f"{value:g}") < 7
+        else str(value)
+    )
+
+
+def duration(seconds: float) -> str:
+    """A time span in the unit that a person would choose."""
+    if seconds < 90:
+        return f"{number(seconds, 2)} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def clipped(text: str, width: int) -> str:
+    """The text, cut in its middle where it is longer than `width`: ends of names tell them apart."""
+    if len(text) <= width:
+        return text
+    head = (width - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 seed`, `6 seeds`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
