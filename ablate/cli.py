@@ -42,6 +42,8 @@ class Device(str, Enum):
     cuda = "cuda"
 
 
+INTERRUPTED = 130
+
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.")]
 Out = Annotated[Path | None, typer.Option(help="Where results go; default reports/<name>.")]
 Seeds = Annotated[int | None, typer.Option(help="Paired seeds a cell, in place of design.seeds.")]
@@ -222,9 +224,8 @@ def main() -> NoReturn:
         _fail(" ".join(error.format_message().split()))
     except AblateError as error:
         _fail(str(error))
-    except (KeyboardInterrupt, typer.Abort):
+    if code == INTERRUPTED:  # typer turns KeyboardInterrupt into this code
         print("interrupted; what finished is kept, and the same command goes on from there", file=sys.stderr)
-        sys.exit(130)
     sys.exit(code or 0)
 
 

@@ -131,10 +131,19 @@ def _cell(study: Study, target: Target, arm: Arm, extra: Params, label: str, cel
     for name, fix in study.fixes.items():
         params |= fix.on if name in arm else fix.off
     resolved = target.declaration.resolve(params | extra)
-    identity = json.dumps([target.name, target.declaration.version, resolved], sort_keys=True)
+    identity = json.dumps([target.name, target.declaration.version, _canonical(resolved)], sort_keys=True)
     key = hashlib.sha256(identity.encode()).hexdigest()[:12]
     cells.setdefault(key, Cell(key, label, {name: name in arm for name in study.fixes}, resolved))
     return key
+
+
+def _canonical(value: Any) -> Any:
+    """Numbers as floats, so that 0 and 0.0 are one value."""
+    if isinstance(value, Mapping):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_canonical(item) for item in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _points(study: Study, target: Target, name: str, sweep: Sweep, cells: dict[str, Cell]) -> tuple[SweepPoint, ...]:

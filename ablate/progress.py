@@ -33,7 +33,7 @@ class Progress:
         self._failed: Counter[str] = Counter()
         self._outcomes: dict[str, list[float]] = {}
         self._clock = self._said = time.monotonic()
-        self._trained = 0
+        self._trained = self._said_at = 0
         self._note = ""
         for run in plan.runs:
             record = records.load_one(run.id)
@@ -53,7 +53,7 @@ class Progress:
         self._records.mark_running([])
         if self._console.is_terminal:
             self._live.stop()
-        else:
+        elif self._trained > self._said_at:
             self._line()
 
     def preparing(self) -> None:
@@ -97,7 +97,7 @@ class Progress:
         return f"{seconds // 60:.0f}:{seconds % 60:02.0f} left"
 
     def _line(self) -> None:
-        self._said = time.monotonic()
+        self._said, self._said_at = time.monotonic(), self._trained
         done, failed = sum(self._done.values()), sum(self._failed.values())
         text = f"{self._plan.name}: {done} of {len(self._plan.runs)} runs done"
         text += f", {failed} failed" if failed else ""

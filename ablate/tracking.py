@@ -61,9 +61,10 @@ class MLflowTracker:
     """
 
     def __init__(self, uri: str, plan: Plan, fresh: bool = False) -> None:
-        for name in ("alembic", "mlflow"):
-            logging.getLogger(name).setLevel(logging.WARNING)
         from mlflow.tracking import MlflowClient
+
+        for name in ("alembic", "mlflow", "mlflow.store.db.utils"):
+            logging.getLogger(name).setLevel(logging.WARNING)
 
         self._plan = plan
         try:

@@ -6,8 +6,10 @@ Ray places the actors, leases GPUs and notices deaths; a task whose worker died 
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ablate.engines.base import Result, Task, execute, prepare_target
@@ -54,8 +56,12 @@ class RayEngine:
         except Exception as error:
             raise EngineError(f"ray can't start ({error}); try --engine inline") from error
         self.workers = self._count()
-        options = {"num_cpus": self._cpus, "num_gpus": self._gpus}
-        self._actor = ray.remote(_Worker).options(**options)
+        # Workers find ablate and the target wherever this process does; what Python itself brings they have already.
+        own = [str(Path(entry or ".").resolve()) for entry in sys.path if not entry.startswith((sys.prefix, sys.base_prefix))]
+        path = os.pathsep.join(own)
+        self._actor = ray.remote(_Worker).options(
+            num_cpus=self._cpus, num_gpus=self._gpus, runtime_env={"env_vars": {"PYTHONPATH": path}}
+        )
         self._pool = [self._actor.remote() for _ in range(self.workers)]
         return self
 

@@ -6,6 +6,7 @@ of the noise is the seed's own and shared by all arms, as data order and initial
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from ablate.run import Run
 from ablate.target import Metric, declare
 
-DEFAULTS = {"helps": 0.0, "harms": 0.0, "nothing": 0.0, "noise": 0.5, "steps": 20, "broken": False}
+DEFAULTS = {"helps": 0.0, "harms": 0.0, "nothing": 0.0, "noise": 0.5, "steps": 20, "seconds": 0.0, "broken": False}
 
 
 def resolve(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def resolve(params: Mapping[str, Any]) -> dict[str, Any]:
     metrics={"score": Metric("planted outcome", final=True), "progress": Metric("score so far", step=True)},
 )
 def train(params: Mapping[str, Any], run: Run) -> Mapping[str, float]:
-    """Draw an outcome around the planted mean. The seed's share of the noise is the same in every arm.
+    """Draw an outcome around the planted mean, after so many `seconds`. The seed's share of the noise is the same in every arm.
 
     Raises:
         RuntimeError: if `broken` is set.
@@ -36,6 +37,7 @@ def train(params: Mapping[str, Any], run: Run) -> Mapping[str, float]:
     p = resolve(params)
     if p["broken"]:
         raise RuntimeError("planted failure")
+    time.sleep(p["seconds"])
     mean = 2.0 * p["helps"] - 1.0 * p["harms"]
     arm = [round(1000 * float(p[key])) for key in ("helps", "harms", "nothing")]
     shared = np.random.default_rng(run.seed).normal()

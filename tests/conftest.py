@@ -1,0 +1,36 @@
+"""What all tests share: a cache of their own, and the command line as a user runs it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """Pretrained weights of tests stay out of the user's cache, and tests don't find the user's."""
+    os.environ["ABLATE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def cli(tmp_path):
+    """Run `python -m ablate ...` in a fresh folder that sees the project's studies; returns the finished process."""
+    (tmp_path / "studies").symlink_to(ROOT / "studies")
+
+    def run(*words, **options):
+        return subprocess.run(command(*words), cwd=tmp_path, env=environment(), text=True, capture_output=True, **options)
+
+    run.folder = tmp_path
+    return run
+
+
+def command(*words):
+    return [sys.executable, "-m", "ablate", *map(str, words)]
+
+
+def environment():
+    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}

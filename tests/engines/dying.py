@@ -1,0 +1,14 @@
+"""Trainings that end badly, for the engines' tests."""
+
+import os
+import signal
+
+
+def train(params, run):
+    if params.get("die") and not os.path.exists(params["die"]):
+        open(params["die"], "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if params.get("raise"):
+        raise ValueError("planted fault")
+    run.log_metrics({"pid": os.getpid()}, 0)
+    return {"score": params.get("score", float(run.seed))}

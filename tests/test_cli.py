@@ -1,0 +1,291 @@
+"""The command line, as a user runs it: real processes in a fresh folder."""
+
+import csv
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from conftest import command, environment
+
+PLANTED = "studies/planted.yaml"
+INLINE = ("--engine", "inline")
+STUDY = """
+name: small
+target: ablate.targets.planted:train
+fixes:
+  good: {off: {helps: 0}, on: {helps: 1}}
+  bad: {off: {harms: 0}, on: {harms: 1}}
+design: {seeds: 3}
+outcome: {metric: score, minimum_effect: 0.5}
+curves: [progress]
+"""
+
+
+def verdict(folder, name="planted"):
+    return json.loads((folder / "reports" / name / "verdict.json").read_text())
+
+
+def rows(folder, name="planted"):
+    with (folder / "reports" / name / "runs.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def write(folder, text):
+    (folder / "study.yaml").write_text(text)
+    return "study.yaml"
+
+
+def test_the_planted_study_finds_what_helps_what_harms_and_what_does_nothing(cli):
+    done = cli("run", PLANTED, *INLINE, timeout=60)
+    assert done.returncode == 0, done.stderr
+    found = verdict(cli.folder)
+    assert {name: fix["verdict"] for name, fix in found["fixes"].items()} == {"good": "helps", "bad": "harms", "idle": "negligible"}
+    assert found["ranking"] == ["good", "idle", "bad"]
+    shares = sum(fix["share"]["effect"] for fix in found["fixes"].values())
+    scores = {(row["arm"], row["seed"]): float(row["score"]) for row in rows(cli.folder)}
+    whole = sum(scores["all on", str(seed)] - scores["all off", str(seed)] for seed in range(6)) / 6
+    assert shares == pytest.approx(whole, abs=1e-12)
+    out = done.stdout.splitlines()
+    assert out[-2].split() == ["report", "reports/planted/report.pdf"]
+    assert out[-1].split(None, 1) == ["compare", "mlflow ui"]
+    assert re.search(r"good\s+helps\s+\+2\.", done.stdout)
+    assert (cli.folder / "reports/planted/report.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_run_again_it_trains_nothing_and_says_the_same(cli):
+    cli("run", PLANTED, *INLINE)
+    before, ids = verdict(cli.folder), [row["mlflow_run_id"] for row in rows(cli.folder)]
+    again = cli("run", PLANTED, *INLINE)
+    assert "0 trained now, 60 in the study" in again.stdout
+    assert verdict(cli.folder) == before
+    assert [row["mlflow_run_id"] for row in rows(cli.folder)] == ids
+
+
+def test_interrupted_halfway_it_goes_on_and_the_verdict_is_that_of_an_uninterrupted_run(cli, tmp_path_factory):
+    study = write(cli.folder, STUDY.replace("fixes:", "params: {seconds: 0.25}\nfixes:"))
+    process = subprocess.Popen(
+        command("run", study, *INLINE), cwd=cli.folder, env=environment(), text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    runs = cli.folder / "reports/small/runs"
+    wait_for(lambda: len(list(runs.glob("*.json"))) >= 3)
+    now = json.loads(cli("status", study, "--json").stdout)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "what finished is kept" in err
+    assert now["planned"] == 12
+    assert now["running"] == 1
+    assert now["seconds_left"] > 0
+    kept = len(list(runs.glob("*.json")))
+    assert 3 <= kept < 12
+    assert json.loads(cli("status", study, "--json").stdout)["missing"] == 12 - kept
+
+    resumed = cli("run", study, *INLINE)
+    assert f"{12 - kept} trained now, 12 in the study" in resumed.stdout
+    whole = cli("run", study, *INLINE, "--out", "whole", "--tracking-uri", "none")
+    assert "12 trained now" in whole.stdout
+    assert (cli.folder / "whole/verdict.json").read_bytes() == (cli.folder / "reports/small/verdict.json").read_bytes()
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_failed_runs_end_in_3_are_named_and_are_tried_again(cli):
+    study = write(cli.folder, STUDY.replace("on: {harms: 1}", "on: {harms: 1, broken: true}"))
+    done = cli("run", study, *INLINE)
+    assert done.returncode == 3
+    found = verdict(cli.folder, "small")
+    assert (found["design"]["failed"], found["fixes"]) == (6, {})
+    assert found["headline"].startswith("No verdict: only 0 of 3 seeds have every arm")
+    failed = [row for row in rows(cli.folder, "small") if row["state"] == "failed"]
+    assert {row["error"] for row in failed} == {"RuntimeError: planted failure"}
+    assert "6 trained now" in cli("run", study, *INLINE).stdout
+
+
+def test_a_worker_under_ray_gives_the_verdict_that_inline_gives(cli):
+    study = write(cli.folder, STUDY)
+    ray = cli("run", study, "--workers", "2", "--tracking-uri", "none", timeout=120)
+    assert ray.returncode == 0, ray.stderr
+    cli("run", study, *INLINE, "--out", "inline", "--tracking-uri", "none")
+    assert (cli.folder / "inline/verdict.json").read_bytes() == (cli.folder / "reports/small/verdict.json").read_bytes()
+
+
+def test_a_quick_region_study_runs_whole_and_plain_mlflow_ui_lists_it(cli):
+    small = ["--set", "pretrain_steps=2", "--set", "pretrain_batch=8", "--set", "eval_images=16", "--set", "forwards=16"]
+    study = write(cli.folder, (cli.folder / "studies/three_fixes.yaml").read_text().replace("forwards: 400", "forwards: 24"))
+    done = cli("run", study, "--seeds", "2", *INLINE, *small, timeout=280)
+    assert done.returncode == 0, done.stderr
+    found = verdict(cli.folder, "three_fixes")
+    assert set(found["fixes"]) == {"logit_scale", "bbox_filter", "memory_bank"}
+    assert [claim["verdict"] for claim in found["claims"]].count("untestable") == 2  # the bank's step and the late loss
+    assert len(rows(cli.folder, "three_fixes")) == found["design"]["planned"]
+    assert_listed_by_the_ui(cli.folder, {row["mlflow_run_id"] for row in rows(cli.folder, "three_fixes")})
+
+
+def assert_listed_by_the_ui(folder, ids):
+    """Start `mlflow ui` as a user does, and ask what its page asks for."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ui = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "ui", "--port", str(port), "--workers", "1"],
+        cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/health"))
+        api = f"http://127.0.0.1:{port}/ajax-api/2.0/mlflow"
+        experiment = ask(f"{api}/experiments/get-by-name?experiment_name=three_fixes")["experiment"]
+        listed = ask(f"{api}/runs/search", {"experiment_ids": [experiment["experiment_id"]], "max_results": 500})["runs"]
+        children = {run["info"]["run_id"]: run for run in listed if any(t["key"] == "cell" for t in run["data"]["tags"])}
+        assert set(children) == ids
+        some = next(iter(children))
+        history = ask(f"{api}/metrics/get-history?run_id={some}&metric_key=train/region_loss")["metrics"]
+        assert [int(point["step"]) for point in history] == list(range(16))
+    finally:
+        import os
+
+        os.killpg(ui.pid, signal.SIGTERM)
+        ui.wait(20)
+
+
+def answers(url):
+    try:
+        return urllib.request.urlopen(url, timeout=2).status == 200
+    except OSError:
+        return False
+
+
+def ask(url, body=None):
+    data = json.dumps(body).encode() if body else None
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    return json.load(urllib.request.urlopen(request, timeout=30))
+
+
+BAD = {
+    "an unknown key": ("design: {seeds: 3}", "design: {sedes: 3}", r"design\.sedes: unknown key; use 'seeds'"),
+    "a fix whose off equals its on": ("{off: {helps: 0}, on: {helps: 1}}", "{off: {helps: 1}, on: {helps: 1}}", r"fixes\.good\.on must change at least one param"),
+    "a fix that changes nothing once resolved": ("{off: {harms: 0}, on: {harms: 1}}", "{off: {}, on: {harms: 0}}", r"fixes: bad changes nothing"),
+    "a metric the target never reports": ("metric: score", "metric: accuracy", r"outcome\.metric: 'accuracy' is never reported by ablate\.targets\.planted:train; use one of: score, seconds"),
+    "an unknown target function": ("planted:train", "planted:trian", r"target: module 'ablate\.targets\.planted' has no function 'trian'; use 'train'"),
+    "an unknown target module": ("ablate.targets.planted:train", "my_training:train", r"target: 'my_training:train' can't be imported \(no module 'my_training'\)"),
+    "a target that is no target": ("ablate.targets.planted:train", "train", r"target: 'train' must be module:function"),
+    "YAML that doesn't parse": ("fixes:", "fixes: [", r"line \d+, column \d+: not valid YAML"),
+    "one seed": ("seeds: 3", "seeds: 1", r"design\.seeds: 1 can't be used; it should be greater than or equal to 2"),
+    "an unknown param": ("{helps: 1}", "{helpz: 1}", r"fixes\.good\.on\.helpz: 'helpz' is not a param of .*; use 'helps'"),
+    "a missing key": ("outcome: {metric: score, minimum_effect: 0.5}", "", r"outcome is missing; add it"),
+    "a curve that is never logged": ("curves: [progress]", "curves: [loss]", r"curves: 'loss' is never reported"),
+    "a key of a later version": ("design:", "stopping: {looks: [4]}\ndesign:", r"stopping is not supported yet"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize("verb", ["run", "plan"])
+def test_bad_studies_end_in_one_line_with_key_value_and_remedy_and_nothing_written(cli, case, verb):
+    old, new, message = BAD[case]
+    assert old in STUDY
+    study = write(cli.folder, STUDY.replace(old, new))
+    before = sorted(cli.folder.iterdir())
+    done = cli(verb, study)
+    assert done.returncode == 2
+    assert re.search(message, done.stderr), done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+    assert sorted(cli.folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "nowhere.yaml"], "nowhere.yaml: no such file"),
+        (["run", PLANTED, "--seeds", "1"], r"design\.seeds: 1|seeds: 1"),
+        (["run", PLANTED, "--set", "noise"], "--set: 'noise' must be KEY=VALUE"),
+        (["run", PLANTED, "--set", "nois=1"], r"params\.nois: 'nois' is not a param of .*; use 'noise'"),
+        (["run", PLANTED, "--set", "helps=1"], r"--set helps: fixes\.good sets it both off and on"),
+        (["run", PLANTED, "--engine", "slurm"], "'slurm' is not one of"),
+        (["run", PLANTED, "--workers", "none"], "--workers"),
+        (["report", PLANTED], "reports/planted: holds no runs"),
+        (["runn", PLANTED], "No such command 'runn'"),
+        (["run", PLANTED, "--nope"], "No such option: --nope"),
+    ],
+)
+def test_bad_words_end_in_one_line(cli, words, message):
+    done = cli(*words)
+    assert done.returncode == 2
+    assert re.search(message, done.stderr), done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (cli.folder / "reports").exists()
+
+
+def test_a_second_writer_is_refused(cli):
+    study = write(cli.folder, STUDY.replace("fixes:", "params: {seconds: 0.5}\nfixes:"))
+    first = subprocess.Popen(command("run", study, *INLINE), cwd=cli.folder, env=environment(), stderr=subprocess.DEVNULL)
+    wait_for(lambda: (cli.folder / "reports/small/running.json").exists())
+    second = cli("run", study, *INLINE)
+    first.terminate()
+    assert first.wait(60) == 130
+    assert second.returncode == 2
+    assert "reports/small is being written by another run" in second.stderr
+
+
+def test_an_outcome_that_an_undeclared_target_does_not_return_is_named(cli):
+    (cli.folder / "mine.py").write_text("def train(params, run):\n    return {'accuracy': 1.0}\n")
+    study = write(cli.folder, "name: mine\ntarget: mine:train\nfixes: {a: {off: {x: 0}, on: {x: 1}}}\noutcome: {metric: score}\n")
+    done = cli("run", study, *INLINE)
+    assert done.returncode == 2
+    assert "outcome.metric: 'score' was not among the final metrics that mine:train returned (accuracy)" in done.stderr
+
+
+def test_an_undeclared_target_of_the_users_runs_and_what_is_assumed_is_said(cli):
+    (cli.folder / "mine.py").write_text("def train(params, run):\n    return {'score': params['x'] + 0.01 * run.seed}\n")
+    study = write(cli.folder, "name: mine\ntarget: mine:train\nfixes: {a: {off: {x: 0}, on: {x: 1}}}\noutcome: {metric: score}\n")
+    done = cli("run", study, *INLINE)
+    assert done.returncode == 0, done.stderr
+    found = verdict(cli.folder, "mine")
+    assert found["fixes"]["a"]["effect"] == pytest.approx(1)
+    assert any("is assumed" in warning for warning in found["warnings"])
+
+
+def test_quick_is_marked_everywhere_and_kept_apart(cli):
+    done = cli("run", PLANTED, *INLINE, "--quick")
+    found = verdict(cli.folder, "planted-quick")
+    assert found["quick"] is True
+    assert found["design"]["seeds"] == 2
+    assert "quick: a small budget" in done.stdout
+    assert not (cli.folder / "reports/planted").exists()
+
+
+def test_plan_trains_nothing_and_counts_every_run_once(cli):
+    made = json.loads(cli("plan", "studies/three_fixes.yaml", "--json").stdout)
+    assert (made["design"]["arms"], made["design"]["seeds"], made["cells"], made["runs"]) == (8, 6, 17, 75)
+    assert made["smallest_detectable_effect"]["in_run_noise"] == pytest.approx(0.974, abs=0.001)
+    assert "8 arms × 6 paired seeds" in cli("plan", "studies/three_fixes.yaml").stdout
+    assert not (cli.folder / "reports").exists()
+
+
+def test_init_is_a_study_that_runs_as_it_is_and_schema_knows_its_keys(cli):
+    write(cli.folder, cli("init").stdout)
+    assert cli("run", "study.yaml", *INLINE, "--tracking-uri", "none").returncode == 0
+    schema = json.loads(cli("schema").stdout)
+    assert {"name", "target", "fixes", "outcome"} <= set(schema["properties"])
+
+
+def test_report_rewrites_what_is_stored_without_torch_or_stores(cli):
+    cli("run", PLANTED, *INLINE, "--tracking-uri", "none")
+    pdf = cli.folder / "reports/planted/report.pdf"
+    pdf.unlink()
+    code = "import sys; sys.argv = ['ablate', 'report', 'studies/planted.yaml']\nimport ablate.cli\n"
+    code += "try: ablate.cli.main()\nexcept SystemExit as end: print(end.code, {'torch', 'mlflow', 'optuna', 'ray'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=cli.folder, env=environment(), text=True, capture_output=True)
+    assert done.stdout.splitlines()[-1] == "0 set()", done.stderr
+    assert pdf.exists()
