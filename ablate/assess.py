@@ -88,7 +88,7 @@ def _claim(plan: Plan, kept: Mapping[str, Record], records: Records, claim: Clai
     runs = [f"{cell}-{seed}" for seed in range(plan.seeds)]
     done = [run for run in runs if run in kept and kept[run].state != "failed"]
     if claim.reduction == "final":
-        return judge_claim(claim, [kept[run].metrics.get(claim.metric) for run in done])
+        return judge_claim(claim, [outcome_of(kept[run], claim.metric) for run in done])
     observed: list[float | None] = []
     for run in done:
         curve = records.curves(run)
@@ -145,7 +145,7 @@ def _warnings(plan: Plan, kept: Mapping[str, Record]) -> list[str]:
         said.append("quick: a small budget, to see that the study works; not a verdict to act on")
     if not plan.target.declaration.metrics:
         said.append("the target declares no metrics: that they can be compared across arms is assumed")
-    lost = [seed for seed in range(plan.seeds) if any(_lost(kept.get(f"{arm}-{seed}")) for arm in plan.arm_ids())]
+    lost = np.flatnonzero(~np.isfinite(design_table(plan, kept, plan.study.outcome).values).all(axis=1)).tolist()
     if lost:
         said.append(f"seeds left out because an arm is missing: {', '.join(map(str, lost))}")
     for state in ("failed", "diverged"):
@@ -153,10 +153,6 @@ def _warnings(plan: Plan, kept: Mapping[str, Record]) -> list[str]:
         if names:
             said.append(f"{len(names)} of {len(plan.runs)} runs {state}: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}")
     return said
-
-
-def _lost(record: Record | None) -> bool:
-    return record is None or record.state != "completed"
 
 
 def verdict_json(found: Assessment) -> dict[str, Any]:
@@ -195,10 +191,7 @@ def verdict_json(found: Assessment) -> dict[str, Any]:
         "ranking": verdict.ranking,
         "headline": verdict.headline,
         "warnings": list(found.warnings),
-        "claims": [
-            {"name": c.name, "expected": c.expected, "observed": c.observed, "verdict": c.verdict, "detail": c.detail}
-            for c in found.claims
-        ],
+        "claims": [{"name": c.name, "expected": c.expected, "observed": c.observed, "verdict": c.verdict} for c in found.claims],
         "sweeps": {
             name: [{"value": r.value, "mean": r.mean, "ci": list(r.ci) if r.ci else None, "seeds": r.seeds} for r in responses]
             for name, responses in found.sweeps.items()

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import warnings
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Of the fixes proposed for a training, which matter?")
 
 
-class EngineName(str, Enum):
+class EngineName(StrEnum):
     """Where trainings run."""
 
     ray = "ray"
     inline = "inline"
 
 
-class Device(str, Enum):
+class Device(StrEnum):
     """What they run on."""
 
     auto = "auto"
@@ -57,7 +57,9 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Trainings at a time; d
 def run(
     study: StudyFile,
     out: Out = None,
-    engine: Annotated[EngineName, typer.Option(help="ray: one worker a core, or a cluster; inline: this process.")] = EngineName.ray,
+    engine: Annotated[
+        EngineName, typer.Option(help="ray: one worker a core, or a cluster; inline: this process.")
+    ] = EngineName.ray,
     workers: Workers = None,
     device: Annotated[Device, typer.Option(help="auto: cuda where the study asks for GPUs, else cpu.")] = Device.auto,
     seeds: Seeds = None,
@@ -98,7 +100,9 @@ def run(
 
 
 @app.command()
-def plan(study: StudyFile, seeds: Seeds = None, quick: Quick = False, out: Out = None, set_: Set = None, json_: Json = False) -> None:
+def plan(
+    study: StudyFile, seeds: Seeds = None, quick: Quick = False, out: Out = None, set_: Set = None, json_: Json = False
+) -> None:
     """Show what would be trained, how long it would take, and the smallest effect it could detect. Trains nothing."""
     from ablate import display
     from ablate.forecast import forecast
@@ -113,7 +117,9 @@ def plan(study: StudyFile, seeds: Seeds = None, quick: Quick = False, out: Out =
 
 
 @app.command()
-def status(study: StudyFile, seeds: Seeds = None, quick: Quick = False, out: Out = None, set_: Set = None, json_: Json = False) -> None:
+def status(
+    study: StudyFile, seeds: Seeds = None, quick: Quick = False, out: Out = None, set_: Set = None, json_: Json = False
+) -> None:
     """Show what is done, failed, running and missing, and the time left."""
     from ablate import display
     from ablate.forecast import progress
@@ -165,8 +171,8 @@ def _plan(study: Path, seeds: int | None, quick: bool, settings: list[str] | Non
     from ablate.study import load_study
     from ablate.target import load_target
 
-    loaded = load_study(study, _settings(settings or []), seeds)
-    return make_plan(loaded, load_target(loaded.target), quick)
+    loaded = load_study(study)
+    return make_plan(loaded, load_target(loaded.target), quick, _settings(settings or []), seeds)
 
 
 def _settings(settings: list[str]) -> dict[str, Any]:

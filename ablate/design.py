@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablate.errors import BadInput
-from ablate.study import Goal, Params, Study, Sweep, suggest
+from ablate.study import Goal, Params, ParamValue, Study, Sweep, override, suggest
 from ablate.target import Declaration, Target
 
 Arm = frozenset[str]
@@ -106,14 +106,22 @@ def arm_label(arm: Iterable[str], fixes: list[str]) -> str:
     return "all on" if len(on) == len(fixes) and len(fixes) > 1 else "+".join(on)
 
 
-def make_plan(study: Study, target: Target, quick: bool = False) -> Plan:
+def make_plan(
+    study: Study, target: Target, quick: bool = False, params: Mapping[str, ParamValue] | None = None, seeds: int | None = None
+) -> Plan:
     """Plan a study: check it against what its target declares, resolve every cell, share what is the same.
+
+    Args:
+        quick: plan a small budget in place of the study's own.
+        params, seeds: replace the study's, or those of the small budget.
 
     Raises:
         BadInput: where study and target don't fit together.
     """
     if quick:
         study = _quick(study, target.declaration)
+    if params or seeds is not None:
+        study = override(study, params or {}, seeds)
     _check_params(study, target.declaration)
     _check_metrics(study, target.declaration)
     cells: dict[str, Cell] = {}
@@ -138,12 +146,12 @@ def _cell(study: Study, target: Target, arm: Arm, extra: Params, label: str, cel
 
 
 def _canonical(value: Any) -> Any:
-    """Numbers as floats, so that 0 and 0.0 are one value."""
+    """Whole floats as ints, so that 0 and 0.0 are one value, and ints too large for a float stay apart."""
     if isinstance(value, Mapping):
         return {key: _canonical(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_canonical(item) for item in value]
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _points(study: Study, target: Target, name: str, sweep: Sweep, cells: dict[str, Cell]) -> tuple[SweepPoint, ...]:

@@ -93,7 +93,9 @@ def plan(console: Console, seen: Forecast) -> None:
     if seen.noise is not None:
         found += f" = {seen.detectable * seen.noise:.3g} of {study.outcome.metric}"
     rows.append(("detects", f"an effect of {found}, with 80 % power"))
-    rows.append(("outcome", f"{study.outcome.metric}, {study.outcome.goal}; below {study.outcome.minimum_effect:g} is negligible"))
+    rows.append(
+        ("outcome", f"{study.outcome.metric}, {study.outcome.goal}; below {study.outcome.minimum_effect:g} is negligible")
+    )
     for key, text in rows:
         console.print(f"{key:<18}{_escape(text)}", soft_wrap=True)
 

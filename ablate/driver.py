@@ -96,7 +96,9 @@ class Driver:
             key = self._tracker.mirror(run, record, self._records.curves(run.id), self._records.artifacts(run.id))
         except Exception as error:  # each kind of store raises its own; the record is safe, and catch_up tries again
             self._mirror_down = True
-            warnings.warn(f"MLflow can't be reached ({error}); the runs are kept, and the next run shows them there", stacklevel=2)
+            warnings.warn(
+                f"MLflow can't be reached ({error}); the runs are kept, and the next run shows them there", stacklevel=2
+            )
             return record
         return self._records.link(record, mlflow=key) if key else record
 

@@ -58,7 +58,8 @@ class Forecast:
 
 def forecast(plan: Plan, records: Records) -> Forecast:
     """What is still to train and how long that takes, and what the design could detect."""
-    kept = records.load()
+    planned = {run.id for run in plan.runs}
+    kept = {key: record for key, record in records.load().items() if key in planned}
     todo, workers = missing(plan, kept), workers_here()
     each, timed = _seconds(plan, kept)
     y = design_table(plan, kept, plan.study.outcome).complete()
@@ -85,8 +86,8 @@ def _seconds(plan: Plan, kept: Mapping[str, Record]) -> tuple[dict[str, float] |
 def progress(plan: Plan, records: Records) -> dict[str, Any]:
     """`status --json`: counts of runs, those in training by name, and the seconds left."""
     kept = records.load()
-    states = [kept[run.id].state if run.id in kept else "missing" for run in plan.runs]
-    running = records.running()
+    running = records.running() & {run.id for run in plan.runs}
+    states = [kept[run.id].state if run.id in kept else "missing" for run in plan.runs if run.id not in running]
     seen = forecast(plan, records)
     return {
         "study": plan.study.name,
@@ -95,7 +96,7 @@ def progress(plan: Plan, records: Records) -> dict[str, Any]:
         "failed": states.count("failed"),
         "diverged": states.count("diverged"),
         "running": len(running),
-        "missing": states.count("missing") - len(running),
+        "missing": states.count("missing"),
         "running_runs": [run.name for run in plan.runs if run.id in running],
         "seconds_left": seen.seconds,
     }

@@ -39,7 +39,9 @@ class Progress:
             record = records.load_one(run.id)
             if record and record.state != "failed":
                 self._count(run, record)
-        self._bars = Bars(TextColumn("{task.description}"), BarColumn(40), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
+        self._bars = Bars(
+            TextColumn("{task.description}"), BarColumn(40), MofNCompleteColumn(), TextColumn("{task.fields[left]}")
+        )
         self._bar = self._bars.add_task(plan.name, total=len(plan.runs), completed=sum(self._done.values()), left="")
         self._live = Live(console=self._console, get_renderable=self._render, refresh_per_second=4, transient=False)
 

@@ -97,6 +97,8 @@ class Records:
 
     def add(self, result: Result) -> Record:
         """Keep a result: curves and artifacts first, the record last, so that a record is never without them."""
+        (self._curves / f"{result.run_id}.parquet").unlink(missing_ok=True)
+        shutil.rmtree(self._artifacts / result.run_id, ignore_errors=True)
         if result.points:
             self._write_curves(result.run_id, result.points)
         for name, content in result.artifacts.items():
@@ -134,7 +136,7 @@ class Records:
         for name, step, value in points:
             rows.setdefault(step, {})[name] = value
         steps = sorted(rows)
-        names = sorted({name for row in rows.values() for name in row})
+        names = sorted({name for row in rows.values() for name in row} - {"step"})
         columns = {"step": pa.array(steps, pa.int64())}
         columns |= {name: pa.array([rows[step].get(name) for step in steps], pa.float64()) for name in names}
         sink = pa.BufferOutputStream()

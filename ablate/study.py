@@ -10,13 +10,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ablate.errors import BadInput
 
-ParamValue = bool | int | float | str | None | list[Any]
+
+def _is_param(value: object, depth: int = 0) -> bool:
+    if isinstance(value, list):  # a YAML list may hold itself, hence the depth
+        return depth < 8 and all(_is_param(item, depth + 1) for item in value)
+    return isinstance(value, bool | int | float | str | None)
+
+
+def _check_param(value: Any) -> Any:
+    if not _is_param(value):
+        raise ValueError(f"must be a number, a word, true, false, null or a list of these, but is a {type(value).__name__}")
+    return value
+
+
+ParamValue = Annotated[bool | int | float | str | list[Any] | None, BeforeValidator(_check_param)]
 Params = dict[str, ParamValue]
 Comparison = Literal["<", "<=", ">", ">=", "=="]
 Reduction = Literal["final", "first", "last", "min", "max", "mean"]
@@ -49,7 +62,7 @@ class Sweep(Section):
     """A numeric knob varied while the fixes are held."""
 
     param: str = Field(description="the param that is swept")
-    values: list[int | float] = Field(min_length=2, description="the values it takes")
+    values: list[int | FiniteFloat] = Field(min_length=2, description="the values it takes")
     fixes: Literal["all_on", "all_off"] | list[str] = Field("all_on", description="the fixes that are on meanwhile")
     seeds: int = Field(3, ge=2, le=1000, description="paired seeds a value")
 
@@ -76,7 +89,7 @@ class Goal(Section):
 class Outcome(Goal):
     """The one metric that the verdict is about."""
 
-    minimum_effect: float = Field(0.0, ge=0, description="in the metric's unit: smaller than this is not worth having")
+    minimum_effect: FiniteFloat = Field(0.0, ge=0, description="in the metric's unit: smaller than this is not worth having")
 
 
 class Claim(Section):
@@ -93,7 +106,15 @@ class Claim(Section):
         None, description="[first, last], both included; all steps where absent"
     )
     comparison: Comparison
-    value: float
+    value: FiniteFloat
+
+    @model_validator(mode="after")
+    def _steps_fit(self) -> Claim:
+        if self.steps and self.steps[0] > self.steps[1]:
+            raise ValueError(f"claims.{self.name}.steps must be [first, last], but is {self.steps}")
+        if self.steps and self.reduction == "final":
+            raise ValueError(f"claims.{self.name}.steps says nothing of a final metric; give a reduction, for example last")
+        return self
 
     @property
     def expected(self) -> str:
@@ -164,10 +185,10 @@ class Study(Section):
 def _check_fix(name: str, fix: Fix) -> None:
     if "+" in name or "*" in name:
         raise ValueError(f"fixes.{name}: the name must not hold '+' or '*', which join fixes in names of arms and interactions")
+    if name in ("all_on", "all_off"):
+        raise ValueError(f"fixes.{name}: the name stands for an arm; give the fix another")
     if fix.on == fix.off or not fix.on:
-        raise ValueError(
-            f"fixes.{name}.on must change at least one param that off sets, but on is {fix.on} and off is {fix.off}"
-        )
+        raise ValueError(f"fixes.{name}.on must change at least one param that off sets, but on is {fix.on} and off is {fix.off}")
 
 
 def _check_known(key: str, names: list[str], known: Mapping[str, Any]) -> None:
@@ -186,18 +207,13 @@ def parse_value(text: str) -> ParamValue:
     """A param's value as the study file would read it: `5` → int, `1e-3` → float, `on` → str."""
     try:
         value: ParamValue = YAML(typ="safe", pure=True).load(text)
-    except YAMLError:
+    except Exception:  # ruamel's constructors raise their own
         return text
-    return value
+    return value if _is_param(value) else text
 
 
-def load_study(path: Path, overrides: Mapping[str, ParamValue] | None = None, seeds: int | None = None) -> Study:
+def load_study(path: Path) -> Study:
     """Read and validate a study file.
-
-    Args:
-        path: the YAML file.
-        overrides: shared params that take the place of the file's (`--set`).
-        seeds: takes the place of `design.seeds`.
 
     Raises:
         BadInput: with one line that names the key, its value and the remedy.
@@ -207,21 +223,28 @@ def load_study(path: Path, overrides: Mapping[str, ParamValue] | None = None, se
         if key in raw:
             raise BadInput(f"{path}: {key} is not supported yet; remove it ({reason})")
     try:
-        study = Study.model_validate(raw)
-        if seeds is not None:
-            design = Design.model_validate({**study.design.model_dump(), "seeds": seeds})
-            study = study.model_copy(update={"design": design})
+        return Study.model_validate(raw)
     except ValidationError as error:
-        raise BadInput(f"{path}: {_one_line(error)}") from None
-    return _override(study, overrides or {})
+        raise BadInput(f"{path}: {' '.join(_one_line(error, raw).split())}") from None
 
 
-def _override(study: Study, overrides: Mapping[str, ParamValue]) -> Study:
-    for param in overrides:
+def override(study: Study, params: Mapping[str, ParamValue], seeds: int | None = None) -> Study:
+    """A study with some shared params (`--set`) and its number of seeds (`--seeds`) replaced.
+
+    Raises:
+        BadInput: if a replacement can't be used, or would change nothing.
+    """
+    for param in params:
         for name, fix in study.fixes.items():
             if param in fix.off and param in fix.on:
                 raise BadInput(f"--set {param}: fixes.{name} sets it both off and on, so it would change nothing; edit the fix")
-    return study.model_copy(update={"params": {**study.params, **overrides}})
+    raw = study.model_dump()
+    raw["params"] |= params
+    raw["design"]["seeds"] = study.design.seeds if seeds is None else seeds
+    try:
+        return Study.model_validate(raw)
+    except ValidationError as error:
+        raise BadInput(f"{' '.join(_one_line(error, raw).split())}") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -235,6 +258,9 @@ def _read(path: Path) -> dict[str, Any]:
         raw = YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
         raise BadInput(f"{path}: {_yaml_line(error)}") from None
+    except Exception as error:  # ruamel's constructors raise their own, as ValueError for 2020-13-45
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise BadInput(f"{path}: not valid YAML ({why}); mend it") from None
     if not isinstance(raw, dict):
         raise BadInput(f"{path}: must be a mapping with name, target, fixes and outcome, but is {type(raw).__name__}")
     return raw
@@ -247,11 +273,12 @@ def _yaml_line(error: YAMLError) -> str:
     return f"{where}not valid YAML ({problem}); mend that line"
 
 
-def _one_line(error: ValidationError) -> str:
+def _one_line(error: ValidationError, raw: Mapping[str, Any]) -> str:
     """The first complaint of a validation, as `key: value: remedy`."""
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
     kind, context = first["type"], first.get("ctx", {})
+    location = first["loc"] if kind == "missing" else _in_file(first["loc"], raw)
+    key = ".".join(str(part) for part in location)
     if kind == "extra_forbidden":
         parent, name = first["loc"][:-1], str(first["loc"][-1])
         return f"{key}: unknown key; use {suggest(name, _keys_at(parent))}"
@@ -266,9 +293,26 @@ def _one_line(error: ValidationError) -> str:
     return f"{key}: {shown} can't be used; {remedy}"
 
 
+def _in_file(location: tuple[int | str, ...], raw: Any) -> tuple[int | str, ...]:
+    """The part of a place that the file itself has: pydantic puts the tried branch of a union behind it."""
+    for depth, part in enumerate(location):
+        try:
+            raw = raw[part]
+        except (KeyError, IndexError, TypeError):
+            return location[:depth]
+    return location
+
+
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     """The keys that the schema allows at a place in the file."""
-    sections: dict[str, type[BaseModel]] = {"fixes": Fix, "design": Design, "sweeps": Sweep, "outcome": Outcome, "secondary": Goal, "claims": Claim}
+    sections: dict[str, type[BaseModel]] = {
+        "fixes": Fix,
+        "design": Design,
+        "sweeps": Sweep,
+        "outcome": Outcome,
+        "secondary": Goal,
+        "claims": Claim,
+    }
     sections |= {"resources": Resources}
     model: type[BaseModel] = sections.get(str(location[0]), Study) if location else Study
     return list(model.model_fields)

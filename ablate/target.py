@@ -100,7 +100,8 @@ def load_target(name: str) -> Target:
     except ModuleNotFoundError as error:
         raise BadInput(f"target: {name!r} can't be imported (no module {error.name!r}); mend the name or install it") from None
     except Exception as error:
-        raise BadInput(f"target: {name!r} fails on import ({type(error).__name__}: {error}); mend that module") from None
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise BadInput(f"target: {name!r} fails on import ({why}); mend that module") from None
     train = getattr(module, function, None)
     if not callable(train):
         functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]

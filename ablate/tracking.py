@@ -78,15 +78,22 @@ class MLflowTracker:
             for run in runs:
                 self._client.delete_run(run.info.run_id)
             runs = []
-        self._half = {r.data.tags["run_id"]: r.info.run_id for r in runs if "run_id" in r.data.tags and r.info.status == "RUNNING"}
-        self.known = {r.data.tags["run_id"]: r.info.run_id for r in runs if "run_id" in r.data.tags and r.info.status != "RUNNING"}
+        self._half = {
+            r.data.tags["run_id"]: r.info.run_id for r in runs if "run_id" in r.data.tags and r.info.status == "RUNNING"
+        }
+        self.known = {
+            r.data.tags["run_id"]: r.info.run_id for r in runs if "run_id" in r.data.tags and r.info.status != "RUNNING"
+        }
         parents = [run.info.run_id for run in runs if run.data.tags.get("ablate.role") == "study"]
         self._parent = parents[0] if parents else self._create_parent()
 
     def _open_experiment(self) -> str:
         found = self._client.get_experiment_by_name(self._plan.name)
         if found is None:
-            return str(self._client.create_experiment(self._plan.name))
+            # The tag opens MLflow's page on runs and charts rather than on traces.
+            return str(
+                self._client.create_experiment(self._plan.name, tags={"mlflow.experimentKind": "custom_model_development"})
+            )
         if found.lifecycle_stage == "deleted":
             self._client.restore_experiment(found.experiment_id)
         return str(found.experiment_id)
@@ -123,7 +130,9 @@ class MLflowTracker:
             if name in curves and name not in final:
                 series = curves[["step", name]].dropna()
                 metrics += [Metric(name, v, end, int(s)) for s, v in zip(series["step"], series[name], strict=True)]
-        self._client.log_batch(key, params=params[:100], tags=[RunTag("mlflow.note.content", record.error)] if record.error else [])
+        self._client.log_batch(
+            key, params=params[:100], tags=[RunTag("mlflow.note.content", record.error)] if record.error else []
+        )
         for offset in range(0, len(metrics), BATCH):
             self._client.log_batch(key, metrics=metrics[offset : offset + BATCH])
         for path in artifacts:

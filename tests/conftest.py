@@ -2,12 +2,10 @@
 
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.shell import ROOT, command, environment
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,11 +24,3 @@ def cli(tmp_path):
 
     run.folder = tmp_path
     return run
-
-
-def command(*words):
-    return [sys.executable, "-m", "ablate", *map(str, words)]
-
-
-def environment():
-    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import signal
 import socket
@@ -12,7 +13,7 @@ import urllib.request
 
 import pytest
 
-from conftest import command, environment
+from tests.shell import command, environment
 
 PLANTED = "studies/planted.yaml"
 INLINE = ("--engine", "inline")
@@ -46,7 +47,11 @@ def test_the_planted_study_finds_what_helps_what_harms_and_what_does_nothing(cli
     done = cli("run", PLANTED, *INLINE, timeout=60)
     assert done.returncode == 0, done.stderr
     found = verdict(cli.folder)
-    assert {name: fix["verdict"] for name, fix in found["fixes"].items()} == {"good": "helps", "bad": "harms", "idle": "negligible"}
+    assert {name: fix["verdict"] for name, fix in found["fixes"].items()} == {
+        "good": "helps",
+        "bad": "harms",
+        "idle": "negligible",
+    }
     assert found["ranking"] == ["good", "idle", "bad"]
     shares = sum(fix["share"]["effect"] for fix in found["fixes"].values())
     scores = {(row["arm"], row["seed"]): float(row["score"]) for row in rows(cli.folder)}
@@ -71,13 +76,18 @@ def test_run_again_it_trains_nothing_and_says_the_same(cli):
 def test_interrupted_halfway_it_goes_on_and_the_verdict_is_that_of_an_uninterrupted_run(cli, tmp_path_factory):
     study = write(cli.folder, STUDY.replace("fixes:", "params: {seconds: 0.25}\nfixes:"))
     process = subprocess.Popen(
-        command("run", study, *INLINE), cwd=cli.folder, env=environment(), text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+        command("run", study, *INLINE),
+        cwd=cli.folder,
+        env=environment(),
+        text=True,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     runs = cli.folder / "reports/small/runs"
     wait_for(lambda: len(list(runs.glob("*.json"))) >= 3)
     now = json.loads(cli("status", study, "--json").stdout)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "what finished is kept" in err
     assert now["planned"] == 12
@@ -153,8 +163,6 @@ def assert_listed_by_the_ui(folder, ids):
         history = ask(f"{api}/metrics/get-history?run_id={some}&metric_key=train/region_loss")["metrics"]
         assert [int(point["step"]) for point in history] == list(range(16))
     finally:
-        import os
-
         os.killpg(ui.pid, signal.SIGTERM)
         ui.wait(20)
 
@@ -172,21 +180,27 @@ def ask(url, body=None):
     return json.load(urllib.request.urlopen(request, timeout=30))
 
 
+TARGET = "ablate.targets.planted:train"
+#: What is wrong → (what of the good study is replaced, by what, the line that says so).
 BAD = {
     "an unknown key": ("design: {seeds: 3}", "design: {sedes: 3}", r"design\.sedes: unknown key; use 'seeds'"),
-    "a fix whose off equals its on": ("{off: {helps: 0}, on: {helps: 1}}", "{off: {helps: 1}, on: {helps: 1}}", r"fixes\.good\.on must change at least one param"),
-    "a fix that changes nothing once resolved": ("{off: {harms: 0}, on: {harms: 1}}", "{off: {}, on: {harms: 0}}", r"fixes: bad changes nothing"),
-    "a metric the target never reports": ("metric: score", "metric: accuracy", r"outcome\.metric: 'accuracy' is never reported by ablate\.targets\.planted:train; use one of: score, seconds"),
-    "an unknown target function": ("planted:train", "planted:trian", r"target: module 'ablate\.targets\.planted' has no function 'trian'; use 'train'"),
-    "an unknown target module": ("ablate.targets.planted:train", "my_training:train", r"target: 'my_training:train' can't be imported \(no module 'my_training'\)"),
-    "a target that is no target": ("ablate.targets.planted:train", "train", r"target: 'train' must be module:function"),
+    "a fix whose off equals its on": ("off: {helps: 0}", "off: {helps: 1}", r"fixes\.good\.on must change at least one param"),
+    "a fix that resolves to nothing": ("{off: {harms: 0}, on: {harms: 1}}", "{off: {}, on: {harms: 0}}", "bad changes nothing"),
+    "a metric the target never reports": (
+        "metric: score",
+        "metric: accuracy",
+        rf"outcome\.metric: 'accuracy' is never reported by {re.escape(TARGET)}; use one of: score, seconds",
+    ),
+    "an unknown function": ("planted:train", "planted:trian", r"target: module '.*planted' has no function 'trian'; use 'train'"),
+    "an unknown module": (TARGET, "mine:train", r"target: 'mine:train' can't be imported \(no module 'mine'\); mend the name"),
+    "a target that is no target": (TARGET, "train", r"target: 'train' must be module:function"),
     "YAML that doesn't parse": ("fixes:", "fixes: [", r"line \d+, column \d+: not valid YAML"),
     "one seed": ("seeds: 3", "seeds: 1", r"design\.seeds: 1 can't be used; it should be greater than or equal to 2"),
     "an unknown param": ("{helps: 1}", "{helpz: 1}", r"fixes\.good\.on\.helpz: 'helpz' is not a param of .*; use 'helps'"),
     "a missing key": ("outcome: {metric: score, minimum_effect: 0.5}", "", r"outcome is missing; add it"),
     "a curve that is never logged": ("curves: [progress]", "curves: [loss]", r"curves: 'loss' is never reported"),
     "a key of a later version": ("design:", "stopping: {looks: [4]}\ndesign:", r"stopping is not supported yet"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -285,7 +299,8 @@ def test_report_rewrites_what_is_stored_without_torch_or_stores(cli):
     pdf = cli.folder / "reports/planted/report.pdf"
     pdf.unlink()
     code = "import sys; sys.argv = ['ablate', 'report', 'studies/planted.yaml']\nimport ablate.cli\n"
-    code += "try: ablate.cli.main()\nexcept SystemExit as end: print(end.code, {'torch', 'mlflow', 'optuna', 'ray'} & set(sys.modules))"
+    code += "try: ablate.cli.main()\nexcept SystemExit as end:\n"
+    code += "    print(end.code, {'torch', 'mlflow', 'optuna', 'ray'} & set(sys.modules))\n"
     done = subprocess.run([sys.executable, "-c", code], cwd=cli.folder, env=environment(), text=True, capture_output=True)
     assert done.stdout.splitlines()[-1] == "0 set()", done.stderr
     assert pdf.exists()

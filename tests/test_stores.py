@@ -179,4 +179,3 @@ def test_stores_that_cannot_be_opened_are_named(tmp_path):
         Trials("nonsense", make())
     with pytest.raises(BadInput, match="--tracking-uri: 'nonsense://x' can't be opened"):
         MLflowTracker("nonsense://x", make())
-

@@ -79,11 +79,14 @@ def factorial_effects(y: Array, names: Sequence[str]) -> tuple[dict[str, Effect]
     mean_square, df = block_residual(y)
     sign, means = signs(len(names)), y.mean(axis=0)
     error = float(np.sqrt(4 * mean_square / (seeds * arms)))
-    mains = {name: Effect(float(2 * (sign[:, i] @ means) / arms), error, df) for i, name in enumerate(names)}
-    pairs = {
-        f"{names[i]}*{names[j]}": Effect(float(4 * (sign[:, i] * sign[:, j] @ means) / arms), 2 * error, df)
-        for i, j in combinations(range(len(names)), 2)
-    }
+    rounding = 64 * np.finfo(float).eps * float(np.abs(y).max())  # of noise-free outcomes: neither noise nor an effect
+
+    def effect(contrast: Array, scale: float) -> Effect:
+        value, spread = float(2 * scale * (contrast @ means) / arms), scale * error
+        return Effect(value if abs(value) > rounding else 0.0, spread if spread > rounding else 0.0, df)
+
+    mains = {name: effect(sign[:, i], 1) for i, name in enumerate(names)}
+    pairs = {f"{names[i]}*{names[j]}": effect(sign[:, i] * sign[:, j], 2) for i, j in combinations(range(len(names)), 2)}
     return mains, pairs
 
 

@@ -109,11 +109,7 @@ def _judged(found: Assessment) -> tuple[str, ...]:
 def _freedom(found: Assessment) -> str:
     """The degrees of freedom of the main effects, as they were used."""
     used = sorted({round(fix.effect.df, 1) for fix in found.verdict.fixes.values()})
-    return (
-        f" ({' to '.join(f'{df:g}' for df in dict.fromkeys([used[0], used[-1]]))} degrees of freedom)"
-        if used
-        else ""
-    )
+    return f" ({' to '.join(f'{df:g}' for df in dict.fromkeys([used[0], used[-1]]))} degrees of freedom)" if used else ""
 
 
 def _design(found: Assessment) -> tuple[tuple[str, str], ...]:
@@ -147,9 +143,7 @@ def _arms(found: Assessment) -> tuple[ArmRow, ...]:
         spread = f" ± {number(float(values.std(ddof=1)), 2)}" if len(values) > 1 else ""
         mean = number(float(values.mean())) if len(values) else "–"
         seconds = number(float(np.mean([record.seconds for record in done]))) if done else "–"
-        rows.append(
-            ArmRow(plan.cells[cell].label, cell, f"{len(done)} of {plan.seeds}", mean + spread, seconds)
-        )
+        rows.append(ArmRow(plan.cells[cell].label, cell, f"{len(done)} of {plan.seeds}", mean + spread, seconds))
     return tuple(rows)
 
 

@@ -143,9 +143,7 @@ def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Cont
         fixes=rows,
         proposed=rows or tuple(_proposed(found, name) for name in found.plan.fixes),
         ends=_ends(found),
-        raw=tuple(
-            filter(None, (_raw(found, curves, name, about) for name, about in cautioned(found).items()))
-        ),
+        raw=tuple(filter(None, (_raw(found, curves, name, about) for name, about in cautioned(found).items()))),
         interactions=_interactions(found),
         secondary=tuple(_secondary(found, goal) for goal in found.plan.study.secondary),
         curves=_curve_groups(found, figures),
@@ -169,9 +167,7 @@ def _meaning(found: Assessment, name: str) -> tuple[tuple[str, str, str], ...]:
     """What off and on set: (param, off, on), `unset` where one of them leaves the param alone."""
     fix = found.plan.study.fixes[name]
     keys = dict.fromkeys([*fix.off, *fix.on])
-    off, on = (
-        {key: param(side[key]) if key in side else "unset" for key in keys} for side in (fix.off, fix.on)
-    )
+    off, on = ({key: param(side[key]) if key in side else "unset" for key in keys} for side in (fix.off, fix.on))
     return tuple((key, off[key], on[key]) for key in keys)
 
 
@@ -245,11 +241,7 @@ def _raw(found: Assessment, curves: Curves, metric: str, about: Metric) -> RawRa
         effect, p = effects[name]
         said = "unclear" if p >= 0.05 else "helps" if effect.effect > 0 else "harms"
         place = by_raw.index(name) + 1
-        rows.append(
-            RawRow(
-                name, ranking.index(name) + 1, found.verdict.fixes[name].word, place, _estimate(effect), said
-            )
-        )
+        rows.append(RawRow(name, ranking.index(name) + 1, found.verdict.fixes[name].word, place, _estimate(effect), said))
     return RawRanking(metric, about.incomparable, f"{100 * LAST_PART:.0f} %", tuple(rows), by_raw == ranking)
 
 
@@ -277,11 +269,7 @@ def _curve_groups(found: Assessment, figures: Sequence[Figure]) -> tuple[CurveGr
 
 def _sweep(found: Assessment, name: str) -> SweepNote:
     sweep = found.plan.study.sweeps[name]
-    arm = (
-        sweep.fixes.replace("_", " ")
-        if isinstance(sweep.fixes, str)
-        else " + ".join(sweep.fixes) or "all off"
-    )
+    arm = sweep.fixes.replace("_", " ") if isinstance(sweep.fixes, str) else " + ".join(sweep.fixes) or "all off"
     rows = tuple((f"{r.value:g}", number(r.mean), _between(r.ci), str(r.seeds)) for r in found.sweeps[name])
     return SweepNote(name, sweep.param, arm, rows)
 
@@ -293,9 +281,7 @@ def _claims(found: Assessment) -> list[dict[str, Any]]:
             "name": claim.name,
             "arm": arm.replace("_", " ") if arm in ("all_on", "all_off") else arm,
             "expected": "\N{NO-BREAK SPACE}".join(claim.expected.rsplit(" ", 2)),
-            "observed": number(claim.observed)
-            if claim.observed is None or np.isfinite(claim.observed)
-            else "–",
+            "observed": number(claim.observed) if claim.observed is None or np.isfinite(claim.observed) else "–",
             "verdict": claim.verdict,
             "detail": claim.detail,
         }

@@ -72,9 +72,7 @@ class Curves:
         """Mean and standard deviation over seeds of the window means; None where no run logged it."""
         window = self.window(metric)
         runs = (self._series.get(f"{cell}-{seed}", {}).get(metric) for seed in range(self._plan.seeds))
-        found = [
-            _windowed(steps, values, window, self._first(metric)) for steps, values in filter(None, runs)
-        ]
+        found = [_windowed(steps, values, window, self._first(metric)) for steps, values in filter(None, runs)]
         if not found:
             return None
         grid = np.unique(np.concatenate([steps for steps, _ in found]))

@@ -44,9 +44,7 @@ def panels(plan: Plan, curves: Curves, metric: str, chance: str | None, colour: 
         _panel(axes, label, bands, levels[label], colour)
         axes.set_ylim(*limits)
         axes.locator_params(nbins=5)
-        axes.set_title(
-            _wrapped(label, 24 if columns == 4 else 40), loc="left", pad=3, fontsize=7.5, linespacing=0.95
-        )
+        axes.set_title(_wrapped(label, 24 if columns == 4 else 40), loc="left", pad=3, fontsize=7.5, linespacing=0.95)
         axes.tick_params(labelleft=index % columns == 0, labelbottom=index + columns >= len(arms))
         if index + columns >= len(arms):
             axes.set_xlabel("step", labelpad=2)
@@ -71,9 +69,7 @@ def _panel(axes: Any, label: str, bands: Mapping[str, Band | None], level: Band 
             bbox={"fc": "white", "ec": "none", "pad": 2},
         )
         return
-    axes.fill_between(
-        band.steps, band.mean - band.sd, band.mean + band.sd, color=colour, alpha=0.2, lw=0, zorder=2
-    )
+    axes.fill_between(band.steps, band.mean - band.sd, band.mean + band.sd, color=colour, alpha=0.2, lw=0, zorder=2)
     axes.plot(band.steps, band.mean, color=colour, lw=1.2, zorder=3, **_marks(band))
     if level:
         axes.plot(level.steps, level.mean, color=colour, lw=0.8, ls=(0, (4, 2)), zorder=3)

@@ -40,9 +40,7 @@ def forest(found: Assessment, width: float = TEXT_WIDTH) -> Any:
     axes.set_yticks(range(len(names)), [clipped(name, 26) for name in names], fontsize=9)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(
-        f"effect on {clipped(outcome.metric, 50)}, {plural(found.plan.seeds, 'seed')}  (right of 0 is better)"
-    )
+    axes.set_xlabel(f"effect on {clipped(outcome.metric, 50)}, {plural(found.plan.seeds, 'seed')}  (right of 0 is better)")
     _key(axes, bottom, outcome.minimum_effect)
     return figure
 
@@ -60,9 +58,7 @@ def _bar(
     """A mark with its interval, which ends in an arrow where it leaves the plot."""
     low, high = effect.ci()
     left, right = axes.get_xlim()
-    axes.plot(
-        [max(low, left), min(high, right)], [y, y], color=colour, lw=line, solid_capstyle="butt", zorder=3
-    )
+    axes.plot([max(low, left), min(high, right)], [y, y], color=colour, lw=line, solid_capstyle="butt", zorder=3)
     for end, edge, arrow in ((low < left, left, "<"), (high > right, right, ">")):
         if end:
             axes.plot([edge], [y], arrow, color=colour, ms=3, clip_on=False, zorder=3)
@@ -115,11 +111,7 @@ def _key(axes: Any, bottom: float, minimum: float) -> None:
 
 def trajectory(found: Assessment) -> Any:
     """Each fix's main effect, with its 95 % interval, at every step where all arms logged the outcome."""
-    points = {
-        name: found.trajectory[name]
-        for name in found.verdict.ranking or found.plan.fixes
-        if name in found.trajectory
-    }
+    points = {name: found.trajectory[name] for name in found.verdict.ranking or found.plan.fixes if name in found.trajectory}
     columns = 2 if len(points) == 4 else min(3, len(points))
     rows = -(-len(points) // columns)
     width = TEXT_WIDTH if columns == 3 else 2.3 * columns + 0.8

@@ -74,9 +74,7 @@ def cautioned(found: Assessment) -> dict[str, Metric]:
     """The curves that can't be compared across arms but have a chance level or a twin to read them by."""
     declared = found.plan.target.declaration.metrics
     known = {name: declared[name] for name in found.plan.study.curves if name in declared}
-    return {
-        name: about for name, about in known.items() if about.incomparable and (about.chance or about.twin)
-    }
+    return {name: about for name, about in known.items() if about.incomparable and (about.chance or about.twin)}
 
 
 def _logged(found: Assessment, curves: Curves, metric: str) -> bool:
@@ -120,11 +118,7 @@ def _smoothing(curves: Curves, metric: str) -> str:
 
 def _others_caption(found: Assessment, curves: Curves, metrics: list[str]) -> str:
     windowed = sorted({curves.window(name) for name in metrics} - {1})
-    over = (
-        f"; of more than {MOST_POINTS} steps, means over {' or '.join(map(str, windowed))} steps are drawn"
-        if windowed
-        else ""
-    )
+    over = f"; of more than {MOST_POINTS} steps, means over {' or '.join(map(str, windowed))} steps are drawn" if windowed else ""
     declared = found.plan.target.declaration.metrics
     doubtful = [name for name in metrics if name in declared and declared[name].incomparable]
     note = f" Not comparable across arms: {', '.join(doubtful)}." if doubtful else ""

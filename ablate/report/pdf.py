@@ -31,14 +31,10 @@ def typeset(content: Content, figures: Path, out: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix="ablate-report-") as folder:
         root = Path(folder)
         shutil.copy(TEMPLATE, root / "report.typ")
-        (root / "content.json").write_text(
-            json.dumps(data, ensure_ascii=False, allow_nan=False), encoding="utf-8"
-        )
+        (root / "content.json").write_text(json.dumps(data, ensure_ascii=False, allow_nan=False), encoding="utf-8")
         for svg in figures.glob("*.svg"):
             shutil.copy(svg, root)
-        pdf = typst.compile(
-            str(root / "report.typ"), root=str(root), ignore_system_fonts=True, timestamp=int(content.ended)
-        )
+        pdf = typst.compile(str(root / "report.typ"), root=str(root), ignore_system_fonts=True, timestamp=int(content.ended))
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(out.name + ".part")
     part.write_bytes(pdf)

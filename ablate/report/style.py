@@ -106,8 +106,6 @@ def save(figure: Any, folder: Path, name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     buffer = StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
-    svg = (
-        buffer.getvalue().replace(f"'{FACE}'", FACES).replace(f"font-family: {FACE}", f"font-family: {FACES}")
-    )
+    svg = buffer.getvalue().replace(f"'{FACE}'", FACES).replace(f"font-family: {FACE}", f"font-family: {FACES}")
     (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
     figure.savefig(folder / f"{name}.png", dpi=130, metadata={"Software": None}, facecolor="white")

@@ -58,14 +58,8 @@ def _place(target: float, resolved: Any, values: Any) -> float | None:
         return None
     if np.allclose(resolved, values):
         return target
-    logs = bool(np.all(values > 0)) and abs(_correlation(resolved, np.log(values))) > abs(
-        _correlation(resolved, values)
-    )
-    return (
-        float(np.exp(np.interp(target, resolved, np.log(values))))
-        if logs
-        else float(np.interp(target, resolved, values))
-    )
+    logs = bool(np.all(values > 0)) and abs(_correlation(resolved, np.log(values))) > abs(_correlation(resolved, values))
+    return float(np.exp(np.interp(target, resolved, np.log(values)))) if logs else float(np.interp(target, resolved, values))
 
 
 def _correlation(x: Any, y: Any) -> float:

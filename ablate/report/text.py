@@ -64,11 +64,7 @@ def param(value: Any) -> str:
     """A param's value as the study file has it."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
-    return (
-        f"{value:g}"
-        if isinstance(value, float) and 1e-4 <= abs(value) < 1e6 and len(f"{value:g}") < 7
-        else str(value)
-    )
+    return f"{value:g}" if isinstance(value, float) and 1e-4 <= abs(value) < 1e6 and len(f"{value:g}") < 7 else str(value)
 
 
 def duration(seconds: float) -> str:

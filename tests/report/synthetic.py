@@ -28,9 +28,7 @@ METRICS = {
     ),
     "train/chance_loss": Metric("ln(candidates), nats", step=True),
     "train/region_loss_over_chance": Metric("region loss ÷ ln(candidates)", step=True),
-    "eval/region_top1": Metric(
-        "held-out region retrieval, share of regions whose text is first", step=True, final=True
-    ),
+    "eval/region_top1": Metric("held-out region retrieval, share of regions whose text is first", step=True, final=True),
     "eval/region_top1_small": Metric("the same, regions under 1 % of the image", final=True),
     "eval/region_loss": Metric("held-out region loss under one protocol, nats", final=True),
     "bank/ptr": Metric("write position of the bank, entries", step=True),
@@ -55,9 +53,7 @@ def train(params: Mapping[str, Any], run: Run) -> Mapping[str, float]:
 TARGET = Target("synthetic:train", train, Declaration(metrics=METRICS, resolve=resolve))
 
 
-def _claim(
-    name: str, metric: str, reduction: str, comparison: str, value: float, **more: Any
-) -> dict[str, Any]:
+def _claim(name: str, metric: str, reduction: str, comparison: str, value: float, **more: Any) -> dict[str, Any]:
     given = {"name": name, "metric": metric, "reduction": reduction, "comparison": comparison, "value": value}
     return {**given, "arm": "all_on", **more}
 
@@ -95,9 +91,7 @@ THREE_FIXES: dict[str, Any] = {
 }
 
 
-def planned(
-    raw: Mapping[str, Any] = THREE_FIXES, target: Target = TARGET, quick: bool = False, **changes: Any
-) -> Plan:
+def planned(raw: Mapping[str, Any] = THREE_FIXES, target: Target = TARGET, quick: bool = False, **changes: Any) -> Plan:
     """The plan of a study given as a mapping, with some of its sections changed."""
     return make_plan(Study.model_validate({**raw, **changes}), target, quick)
 
@@ -147,22 +141,11 @@ def _made(run: PlannedRun, known: set[str]) -> tuple[dict[str, float], tuple[tup
         "train/region_loss_over_chance": ratio,
         "bank/ptr": np.clip(4 * (step - warmup), 0, None) % 128,
         "image_norm/min": np.where(own.random(401) < 0.25, float(filtered), 1.0),
-        "logits_i2t/max": np.exp(scale)
-        * (0.04 + 0.04 * (1 - np.exp(-step / 100)) + own.normal(scale=0.006, size=401)),
+        "logits_i2t/max": np.exp(scale) * (0.04 + 0.04 * (1 - np.exp(-step / 100)) + own.normal(scale=0.006, size=401)),
     }
     points = [
-        (name, int(s), float(v))
-        for name, values in curves.items()
-        if name in known
-        for s, v in zip(step, values, strict=True)
+        (name, int(s), float(v)) for name, values in curves.items() if name in known for s, v in zip(step, values, strict=True)
     ]
-    points += [
-        ("eval/region_top1", s, float(0.1 + (top1 - 0.1) * (1 - np.exp(-s / 130)) + 0.004 * own.normal()))
-        for s in EVALS
-    ]
-    points += [
-        (f"extra/{i}", int(s), float(v))
-        for i in range(8)
-        for s, v in zip(step, own.normal(size=401), strict=True)
-    ]
+    points += [("eval/region_top1", s, float(0.1 + (top1 - 0.1) * (1 - np.exp(-s / 130)) + 0.004 * own.normal())) for s in EVALS]
+    points += [(f"extra/{i}", int(s), float(v)) for i in range(8) for s, v in zip(step, own.normal(size=401), strict=True)]
     return {name: float(value) for name, value in metrics.items()}, tuple(points)

@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 import pytest
-from conftest import Written
-from synthetic import planned
 
 from ablate.analysis.effects import Effect
 from ablate.records import Records
 from ablate.report.curves import Curves
 from ablate.report.sweeps_plot import logarithmic, marks
 from ablate.report.text import clipped, duration, interval, number, p_value, point
+from tests.report.reading import Written
+from tests.report.synthetic import planned
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,7 @@ def test_dense_curves_are_means_over_windows(full: Written) -> None:
     values = np.array([records.curves(f"{cell}-{seed}")["train/region_loss"] for seed in range(6)])
     assert band is not None and curves.window("train/region_loss") == 10
     np.testing.assert_allclose(band.mean[2], values[:, 20:30].mean())
-    np.testing.assert_allclose(
-        band.mean[-1], values[:, 390:401].mean()
-    )  # the 401st step joins the last window
+    np.testing.assert_allclose(band.mean[-1], values[:, 390:401].mean())  # the 401st step joins the last window
     assert len(band.steps) == 40
 
 

@@ -6,14 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import Written, pdf_text, squeezed, write
-from synthetic import TARGET, THREE_FIXES, add_results, planned, train
-
 from ablate.assess import assess
 from ablate.engines.base import Result
 from ablate.records import Records
 from ablate.report import write_report
 from ablate.target import Declaration, Target
+from tests.report.reading import Written, pdf_text, squeezed, write
+from tests.report.synthetic import TARGET, THREE_FIXES, add_results, planned, train
 
 FIXES = THREE_FIXES["fixes"]
 
@@ -62,9 +61,7 @@ def test_quick_is_marked_on_every_page(tmp_path: Path) -> None:
 def test_failures_show_the_last_line_of_their_error(tmp_path: Path) -> None:
     plan = planned()
     lost = plan.runs[3]
-    report = write(
-        plan, tmp_path, {lost.id: "Traceback\n  File somewhere\nRuntimeError: $x$ #1 <oops> *bold* _it_ @ref"}
-    )
+    report = write(plan, tmp_path, {lost.id: "Traceback\n  File somewhere\nRuntimeError: $x$ #1 <oops> *bold* _it_ @ref"})
     assert report.says("RuntimeError: $x$ #1 <oops> *bold* _it_ @ref")
     assert "Filesomewhere" not in report.text
     assert report.says("seeds left out because an arm is missing: 0")

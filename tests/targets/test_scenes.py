@@ -54,7 +54,15 @@ def test_hundreds_of_distinct_expressions(scenes):
 
 
 def test_the_rule_of_the_diagnosis():
-    boxes = [[0, 0, 1, 1], [0.1, 0.1, 0.2, 0.2], [0.1, 0.1, 0.19, 0.2], [0, 0, 0, 1], [0.5, 0, 1.01, 1], [np.nan, 0, 1, 1], [-0.1, 0, 1, 1]]
+    boxes = [
+        [0, 0, 1, 1],
+        [0.1, 0.1, 0.2, 0.2],
+        [0.1, 0.1, 0.19, 0.2],
+        [0, 0, 0, 1],
+        [0.5, 0, 1.01, 1],
+        [np.nan, 0, 1, 1],
+        [-0.1, 0, 1, 1],
+    ]
     assert valid(np.array(boxes), 0.0099).tolist() == [True, True, False, False, False, False, False]
 
 

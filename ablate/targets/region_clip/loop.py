@@ -90,9 +90,7 @@ def _step(
     _log_probes(run, seen, measured, held)
 
 
-def _forward(
-    model: RegionCLIP, bank: MemoryBank, forward: int, region: Tensor, text: Tensor
-) -> tuple[Tensor, Tensor, int]:
+def _forward(model: RegionCLIP, bank: MemoryBank, forward: int, region: Tensor, text: Tensor) -> tuple[Tensor, Tensor, int]:
     """Loss, probes and number of candidates of one micro-batch; its pairs enter the bank after the loss."""
     scale = model.region_logit_scale.exp()
     bank_images, bank_texts = bank.negatives(forward)

@@ -115,7 +115,7 @@ def make_scenes(
 
 
 def _place(rng: np.random.Generator, wanted: int, range_: tuple[float, float]) -> list[_Object]:
-    """Up to `wanted` objects whose boxes don't overlap (one that finds no room in 20 tries is left out; the first always fits)."""
+    """Up to `wanted` objects whose boxes don't overlap (one that finds no room in 20 tries is left out; the first fits)."""
     placed: list[_Object] = []
     for _ in range(wanted):
         for _ in range(20):

@@ -5,10 +5,36 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-WORDS = (
-    "a and tiny small large red green blue yellow purple orange cyan pink white brown plain striped barred dotted checked "
-    "circle square triangle diamond cross ring bow crescent"
-).split()
+WORDS = [
+    "a",
+    "and",
+    "tiny",
+    "small",
+    "large",
+    "red",
+    "green",
+    "blue",
+    "yellow",
+    "purple",
+    "orange",
+    "cyan",
+    "pink",
+    "white",
+    "brown",
+    "plain",
+    "striped",
+    "barred",
+    "dotted",
+    "checked",
+    "circle",
+    "square",
+    "triangle",
+    "diamond",
+    "cross",
+    "ring",
+    "bow",
+    "crescent",
+]
 PAD, BOS = 0, 1
 #: The highest id, since CLIP pools the text at the highest id.
 EOS = len(WORDS) + 2
