@@ -50,7 +50,8 @@ class Declaration:
         metrics: by name.
         params: every param it takes, with its default; empty where any is accepted.
         resolve: params → the full, canonical params. Two runs that resolve alike are one run.
-        prepare: what all its runs need, made once before the first (a pretrained start); called as `prepare(params)`.
+        prepare: what all its runs need, made once before the first (a pretrained start).
+            Called as `prepare(params)` by every worker at once; it makes a thing once and lets the others wait.
         seconds: about how long a run with these params takes on one core, for `plan` before any was timed.
         quick: the params of `--quick`.
         version: part of every cell's id: raise it when the same params start to mean another training.

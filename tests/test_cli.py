@@ -281,7 +281,7 @@ def test_quick_is_marked_everywhere_and_kept_apart(cli):
 
 def test_plan_trains_nothing_and_counts_every_run_once(cli):
     made = json.loads(cli("plan", "studies/three_fixes.yaml", "--json").stdout)
-    assert (made["design"]["arms"], made["design"]["seeds"], made["cells"], made["runs"]) == (8, 6, 17, 75)
+    assert (made["design"]["arms"], made["design"]["seeds"], made["cells"], made["runs"]) == (8, 6, 16, 72)
     assert made["smallest_detectable_effect"]["in_run_noise"] == pytest.approx(0.974, abs=0.001)
     assert "8 arms × 6 paired seeds" in cli("plan", "studies/three_fixes.yaml").stdout
     assert not (cli.folder / "reports").exists()

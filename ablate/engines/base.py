@@ -50,7 +50,10 @@ class Engine(Protocol):
     def __exit__(self, *exc: object) -> None: ...
 
     def prepare(self, target: str, params: Sequence[Mapping[str, Any]]) -> None:
-        """Let the target make what its runs share, before the first of them, for each of the params given."""
+        """Let the target make what its runs share, before the first of them, for each of the params given.
+
+        Every worker may call it at once: a target sees to it that one makes a thing and the others wait.
+        """
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Task | Result]:
         """Train all tasks: yields a Task when it starts and its Result when it ends, in no fixed order."""

@@ -86,9 +86,8 @@ class RayEngine:
         return max(1, min(self._wanted or fit, fit, self._at_most or fit))
 
     def prepare(self, target: str, params: Sequence[Mapping[str, Any]]) -> None:
-        first, *others = self._pool
-        warm = [worker.prepare.remote(target, []) for worker in others]
-        self._ray.get([first.prepare.remote(target, params), *warm])
+        # Every worker is asked: one makes what is missing, and the others import meanwhile and then find it made.
+        self._ray.get([worker.prepare.remote(target, params) for worker in self._pool])
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Task | Result]:
         waiting, idle = deque(tasks), deque(self._pool)
