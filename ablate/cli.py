@@ -92,7 +92,7 @@ def run(
                 driver.train(todo, trainer, watcher, on)
         driver.catch_up(records.load())
         found, pdf = _report(plan, records)
-        tracker.close(found.headline_metrics(), [pdf, records.out / "verdict.json", records.out / "runs.csv"])
+        driver.publish(found.headline_metrics(), [pdf, records.out / "verdict.json", records.out / "runs.csv"])
     console = display.stdout()
     display.verdict(console, found)
     display.where(console, pdf, uri, len(todo), len(plan.runs))

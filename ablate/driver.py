@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ablate.design import Plan, PlannedRun
 from ablate.engines.base import Engine, Result, Task
-from ablate.errors import BadInput
+from ablate.errors import AblateError, BadInput, EngineError
 from ablate.records import Record, Records
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Driver:
         runs = {run.id: run for run in todo}
         if target.declaration.prepare:
             watcher.preparing()
-        engine.prepare(target.name, [run.cell.params for run in _one_a_cell(todo)])
+        _prepare(engine, target.name, [run.cell.params for run in _one_a_cell(todo)])
         tasks = [Task(run.id, target.name, run.cell.params, run.seed, device) for run in todo]
         for event in engine.run(tasks):
             run = runs[event.run_id]
@@ -78,6 +78,10 @@ class Driver:
             if run.id not in self._tracker.known:
                 self._mirror(run, record)
 
+    def publish(self, metrics: Mapping[str, float], artifacts: Sequence[Path]) -> None:
+        """Show the verdict and the report with the study in the mirror."""
+        self._reach(lambda: self._tracker.close(metrics, artifacts))
+
     def _keep(self, run: PlannedRun, result: Result) -> Record:
         wanted = self._plan.study.outcome.metric
         if result.state != "failed" and wanted not in {*result.metrics, "seconds"}:
@@ -90,17 +94,31 @@ class Driver:
         return self._mirror(run, record)
 
     def _mirror(self, run: PlannedRun, record: Record) -> Record:
-        if self._mirror_down:
-            return record
-        try:
-            key = self._tracker.mirror(run, record, self._records.curves(run.id), self._records.artifacts(run.id))
-        except Exception as error:  # each kind of store raises its own; the record is safe, and catch_up tries again
-            self._mirror_down = True
-            warnings.warn(
-                f"MLflow can't be reached ({error}); the runs are kept, and the next run shows them there", stacklevel=2
-            )
-            return record
+        curves, artifacts = self._records.curves(run.id), self._records.artifacts(run.id)
+        key = self._reach(lambda: self._tracker.mirror(run, record, curves, artifacts))
         return self._records.link(record, mlflow=key) if key else record
+
+    def _reach(self, show: Callable[[], str | None]) -> str | None:
+        """Do something in the mirror. After one failure it is left alone: the records are safe, and the next run catches up."""
+        if self._mirror_down:
+            return None
+        try:
+            return show()
+        except Exception as error:  # each kind of store raises its own
+            self._mirror_down = True
+            why = str(error).partition("\n")[0]
+            warnings.warn(f"MLflow can't be reached ({why}); the runs are kept, and the next run shows them there", stacklevel=2)
+            return None
+
+
+def _prepare(engine: Engine, target: str, params: Sequence[Mapping[str, Any]]) -> None:
+    try:
+        engine.prepare(target, params)
+    except AblateError:
+        raise
+    except Exception as error:  # whatever the target raises
+        why = str(error).strip().rpartition("\n")[2] or type(error).__name__
+        raise EngineError(f"{target} failed while preparing what its runs share ({why}); mend it and run again") from error
 
 
 def _one_a_cell(runs: Sequence[PlannedRun]) -> list[PlannedRun]:

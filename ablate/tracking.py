@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -122,14 +124,14 @@ class MLflowTracker:
         if key is None:
             created = self._client.create_run(self._experiment, start, tags=self._tags(run, record), run_name=run.name)
             key = self._half[run.id] = str(created.info.run_id)
-        params = [Param(name, str(value)) for name, value in run.cell.params.items()]
+        params = [Param(_key(name), str(value)) for name, value in run.cell.params.items()]
         final = {**record.metrics, "seconds": record.seconds}
         last = int(curves["step"].max()) if len(curves) else 0
-        metrics = [Metric(name, value, end, last) for name, value in final.items() if math.isfinite(value)]
+        metrics = [Metric(_key(name), value, end, last) for name, value in final.items() if math.isfinite(value)]
         for name in self._plan.study.curves:
             if name in curves and name not in final:
                 series = curves[["step", name]].dropna()
-                metrics += [Metric(name, v, end, int(s)) for s, v in zip(series["step"], series[name], strict=True)]
+                metrics += [Metric(_key(name), v, end, int(s)) for s, v in zip(series["step"], series[name], strict=True)]
         self._client.log_batch(
             key, params=params[:100], tags=[RunTag("mlflow.note.content", record.error)] if record.error else []
         )
@@ -158,14 +160,13 @@ class MLflowTracker:
     def close(self, metrics: Mapping[str, float], artifacts: Iterable[Path]) -> None:
         from mlflow.entities import Metric
 
-        now = _now()
-        self._client.log_batch(self._parent, metrics=[Metric(name, value, now, 0) for name, value in metrics.items()])
+        now = int(time.time() * 1000)
+        self._client.log_batch(self._parent, metrics=[Metric(_key(name), value, now, 0) for name, value in metrics.items()])
         for path in artifacts:
             self._client.log_artifact(self._parent, str(path))
         self._client.set_terminated(self._parent)
 
 
-def _now() -> int:
-    import time
-
-    return int(time.time() * 1000)
+def _key(name: str) -> str:
+    """A name that MLflow takes: it allows letters, digits and `_-./ :` (acc@1 becomes acc_1)."""
+    return re.sub(r"[^\w\-./ :]", "_", name)

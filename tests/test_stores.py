@@ -154,6 +154,27 @@ def test_failures_are_shown_and_tried_again(tmp_path, stores):
     assert len(missing(plan, Records(tmp_path / "out").load())) == 10
 
 
+def test_a_mirror_that_goes_down_loses_nothing_and_is_caught_up_with(tmp_path, stores):
+    class Falling(MLflowTracker):
+        """A tracker whose server goes away after three runs."""
+
+        def mirror(self, run, record, curves, artifacts):
+            if len(self.known) == 3:
+                raise ConnectionError("refused")
+            return super().mirror(run, record, curves, artifacts)
+
+    plan, records = make(), Records(tmp_path / "out")
+    records.out.mkdir()
+    tracker = Falling(f"sqlite:///{tmp_path}/mlflow.db", plan)
+    driver = Driver(plan, records, Trials(default_storage(records.out), plan), tracker)
+    with pytest.warns(UserWarning, match=r"MLflow can't be reached \(refused\); the runs are kept"):
+        driver.train(missing(plan, {}), InlineEngine(), Silent())
+    assert len(records.load()) == 10
+    assert len(stores()[1]) == 3
+    assert carry_out(plan, tmp_path) == 0
+    assert len(stores()[1]) == 10
+
+
 def test_fresh_forgets_what_was_trained(tmp_path, stores):
     plan = make()
     carry_out(plan, tmp_path)

@@ -66,7 +66,7 @@ def execute(task: Task) -> Result:
     try:
         returned = load_target(task.target).train(dict(task.params), run) or {}
         metrics = {str(name): float(value) for name, value in returned.items()}
-    except Exception:
+    except (Exception, SystemExit):
         return Result(
             task.run_id,
             "failed",

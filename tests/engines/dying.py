@@ -10,5 +10,7 @@ def train(params, run):
         os.kill(os.getpid(), signal.SIGKILL)
     if params.get("raise"):
         raise ValueError("planted fault")
+    if params.get("exit"):
+        raise SystemExit(3)
     run.log_metrics({"pid": os.getpid()}, 0)
     return {"score": params.get("score", float(run.seed))}

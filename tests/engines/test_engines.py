@@ -46,6 +46,11 @@ def test_a_target_that_raises_fails_alone_with_its_traceback(engine):
     assert seen["r1"].error.endswith("ValueError: planted fault")
 
 
+def test_a_target_that_exits_fails_like_any_other(engine):
+    seen = results(engine, tasks([{"exit": True}, {}]))
+    assert [seen[f"r{i}"].state for i in range(2)] == ["failed", "completed"]
+
+
 def test_a_result_that_is_not_finite_has_diverged(engine):
     assert results(engine, tasks([{"score": float("nan")}]))["r0"].state == "diverged"
 
