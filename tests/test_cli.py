@@ -17,7 +17,7 @@ from tests.shell import command, environment
 
 PLANTED = "studies/planted.yaml"
 INLINE = ("--engine", "inline")
-UNTRACKED = (*UNTRACKED)
+UNTRACKED = (*INLINE, "--tracking-uri", "none")
 STUDY = """
 name: small
 target: ablate.targets.planted:train
