@@ -14,9 +14,8 @@ from ablate.analysis.claims import ClaimResult, judge_claim, reduce_curve
 from ablate.analysis.effects import Effect, factorial_effects
 from ablate.analysis.sweeps import Response, respond
 from ablate.analysis.verdict import SCHEMA_VERSION, Table, Verdict, as_estimate, judge, secondary
-from ablate.design import Plan, PlannedRun
-from ablate.driver import outcome_of
-from ablate.records import Record, Records
+from ablate.design import Plan, PlannedRun, run_id
+from ablate.records import Record, Records, outcome_of, write_atomic
 from ablate.study import Claim, Goal
 
 if TYPE_CHECKING:
@@ -79,14 +78,14 @@ def assess(plan: Plan, records: Records) -> Assessment:
 def design_table(plan: Plan, records: Mapping[str, Record], goal: Goal) -> Table:
     """A final metric over the design, [seeds, arms]; NaN where the run is missing, failed or not finite."""
     arms = plan.arm_ids()
-    values = [[outcome_of(records.get(f"{arm}-{seed}"), goal.metric) for arm in arms] for seed in range(plan.seeds)]
+    values = [[outcome_of(records.get(run_id(arm, seed)), goal.metric) for arm in arms] for seed in range(plan.seeds)]
     return Table(np.asarray(values, dtype=float), goal.sign)
 
 
 def _claim(plan: Plan, kept: Mapping[str, Record], records: Records, claim: Claim) -> ClaimResult:
     cell = plan.arms[plan.study.arm(claim.arm)]
-    runs = [f"{cell}-{seed}" for seed in range(plan.seeds)]
-    done = [run for run in runs if run in kept and kept[run].state != "failed"]
+    runs = [run_id(cell, seed) for seed in range(plan.seeds)]
+    done = [run for run in runs if run in kept and kept[run].state == "completed"]
     if claim.reduction == "final":
         return judge_claim(claim, [outcome_of(kept[run], claim.metric) for run in done])
     observed: list[float | None] = []
@@ -101,7 +100,7 @@ def _responses(plan: Plan, kept: Mapping[str, Record], name: str) -> list[Respon
     metric = plan.study.outcome.metric
     responses = []
     for point in plan.sweeps[name]:
-        values = [outcome_of(kept.get(f"{point.cell}-{seed}"), metric) for seed in range(point.seeds)]
+        values = [outcome_of(kept.get(run_id(point.cell, seed)), metric) for seed in range(point.seeds)]
         responses.append(respond(point.value, [value for value in values if np.isfinite(value)]))
     return responses
 
@@ -210,8 +209,8 @@ def verdict_json(found: Assessment) -> dict[str, Any]:
 def write_results(found: Assessment, out: Path) -> None:
     """Write verdict.json and runs.csv."""
     text = json.dumps(verdict_json(found), indent=2, ensure_ascii=False, allow_nan=False)
-    (out / "verdict.json").write_text(text + "\n", encoding="utf-8")
-    runs_frame(found).to_csv(out / "runs.csv", index=False)
+    write_atomic(out / "verdict.json", f"{text}\n".encode())
+    write_atomic(out / "runs.csv", runs_frame(found).to_csv(index=False).encode())
 
 
 def runs_frame(found: Assessment) -> pd.DataFrame:

@@ -20,9 +20,11 @@ import typer
 from ablate.errors import AblateError, BadInput
 
 if TYPE_CHECKING:
+    from ablate.assess import Assessment
     from ablate.design import Plan
     from ablate.engines.base import Engine
-    from ablate.tracking import Tracker
+    from ablate.records import Records
+    from ablate.study import Resources
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Of the fixes proposed for a training, which matter?")
 
@@ -73,22 +75,27 @@ def run(
     """Train what is missing, then analyse and write the report. Run again, it resumes; complete, it only re-reports."""
     from ablate import display
     from ablate.driver import Driver, default_storage, missing
+    from ablate.progress import Progress
     from ablate.records import Records
+    from ablate.tracking import DEFAULT_URI, MLflowTracker, NullTracker
     from ablate.trials import Trials
 
     plan = _plan(study, seeds, quick, set_)
     records = Records(out or Path("reports") / plan.name)
-    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
     with records.lock():
-        if fresh:
+        trials = Trials(storage or default_storage(records.out), plan)
+        tracker = NullTracker() if uri == "none" else MLflowTracker(uri, plan, records.identity())
+        if fresh:  # once it is known that all three can be written
             records.forget()
-        trials = Trials(storage or default_storage(records.out), plan, fresh)
-        tracker = _tracker(uri, plan, fresh)
+            trials.forget()
+            tracker.forget()
         driver = Driver(plan, records, trials, tracker)
         todo = missing(plan, records.load())
         if todo:
             on = "cuda" if device is Device.cuda or (device is Device.auto and plan.study.resources.gpus) else "cpu"
-            with _engine(engine, workers, ray_address, plan, len(todo)) as trainer, _progress(plan, records, trainer) as watcher:
+            trainer = _engine(engine, workers, ray_address, plan.study.resources, len(todo))
+            with trainer, Progress(plan, records) as watcher:
                 driver.train(todo, trainer, watcher, on)
         driver.catch_up(records.load())
         found, pdf = _report(plan, records)
@@ -143,7 +150,8 @@ def report(study: StudyFile, seeds: Seeds = None, quick: Quick = False, out: Out
     records = Records(out or Path("reports") / made.name)
     if not records.load():
         raise BadInput(f"{records.out}: holds no runs; `python -m ablate run {study}` trains them")
-    found, pdf = _report(made, records)
+    with records.lock():
+        found, pdf = _report(made, records)
     console = display.stdout()
     display.verdict(console, found)
     display.where(console, pdf)
@@ -187,30 +195,17 @@ def _settings(settings: list[str]) -> dict[str, Any]:
     return parsed
 
 
-def _engine(name: EngineName, workers: int | None, address: str | None, plan: Plan, runs: int) -> Engine:
+def _engine(name: EngineName, workers: int | None, address: str | None, resources: Resources, runs: int) -> Engine:
     if name is EngineName.inline:
         from ablate.engines.inline import InlineEngine
 
         return InlineEngine()
     from ablate.engines.ray import RayEngine
 
-    resources = plan.study.resources
     return RayEngine(workers, resources.cpus, resources.gpus, address, at_most=runs)
 
 
-def _tracker(uri: str, plan: Plan, fresh: bool) -> Tracker:
-    from ablate.tracking import MLflowTracker, NullTracker
-
-    return NullTracker() if uri == "none" else MLflowTracker(uri, plan, fresh)
-
-
-def _progress(plan: Plan, records: Any, engine: Engine) -> Any:
-    from ablate.progress import Progress
-
-    return Progress(plan, records, engine.workers)
-
-
-def _report(plan: Plan, records: Any) -> tuple[Any, Path]:
+def _report(plan: Plan, records: Records) -> tuple[Assessment, Path]:
     from ablate.assess import assess, write_results
     from ablate.report import write_report
 

@@ -16,6 +16,11 @@ from ablate.target import Declaration, Target
 Arm = frozenset[str]
 
 
+def run_id(cell: str, seed: int) -> str:
+    """The key under which records, Optuna and MLflow know a cell with a seed."""
+    return f"{cell}-{seed}"
+
+
 @dataclass(frozen=True)
 class Cell:
     """What one run resolves to, but for the seed.
@@ -51,7 +56,7 @@ class PlannedRun:
 
     @property
     def id(self) -> str:
-        return f"{self.cell.id}-{self.seed}"
+        return run_id(self.cell.id, self.seed)
 
     @property
     def name(self) -> str:
@@ -183,8 +188,14 @@ def _quick(study: Study, declaration: Declaration) -> Study:
         for name, sweep in study.sweeps.items()
     }
     design = study.design.model_copy(update={"seeds": 2})
-    params = {**study.params, **declaration.quick}
+    smaller = {key: _least(value, study.params.get(key)) for key, value in declaration.quick.items()}
+    params = {**study.params, **smaller}
     return study.model_copy(update={"design": design, "sweeps": sweeps, "params": params})
+
+
+def _least(quick: Any, given: Any) -> Any:
+    """The quick param, unless the study's own is a smaller number."""
+    return min(quick, given) if isinstance(given, (int, float)) and isinstance(quick, (int, float)) else quick
 
 
 def _ends_and_middle(values: list[int | float]) -> list[int | float]:

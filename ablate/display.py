@@ -14,6 +14,7 @@ from ablate.analysis.effects import Effect
 from ablate.assess import Assessment
 from ablate.design import Plan
 from ablate.forecast import Forecast
+from ablate.tracking import DEFAULT_URI
 
 STYLES = {"helps": "bold green", "harms": "bold red", "negligible": "cyan", "inconclusive": "yellow"}
 STYLES |= {"confirmed": "green", "refuted": "red", "untestable": "yellow"}
@@ -69,7 +70,7 @@ def where(console: Console, pdf: Path, uri: str | None = None, trained: int | No
         console.print(f"runs      {trained} trained now, {planned} in the study")
     console.print(f"report    {pdf}", soft_wrap=True)
     if uri and uri != "none":
-        local = uri == "sqlite:///mlflow.db"
+        local = uri == DEFAULT_URI
         console.print("compare   mlflow ui" + ("" if local else f" --backend-store-uri {uri}"), soft_wrap=True)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -50,6 +51,7 @@ class Driver:
     def __init__(self, plan: Plan, records: Records, trials: Trials, tracker: Tracker) -> None:
         self._plan, self._records, self._trials, self._tracker = plan, records, trials, tracker
         self._mirror_down = False
+        self._kept = sum(record.state == "completed" for record in records.load().values())
 
     def train(self, todo: Sequence[PlannedRun], engine: Engine, watcher: Watcher, device: str = "cpu") -> None:
         """Train these runs. Each is on disk before the next result is taken, whatever interrupts."""
@@ -68,35 +70,43 @@ class Driver:
                 watcher.ended(run, self._keep(run, event))
 
     def catch_up(self, records: Mapping[str, Record]) -> None:
-        """Tell Optuna and MLflow of recorded runs that they don't know: one was down, or the driver was killed in between."""
+        """Tell Optuna and MLflow of recorded runs that they don't hold: one was down, or the driver was killed in between."""
         for run in self._plan.runs:
             record = records.get(run.id)
-            if record is None:
-                continue
-            if run.id not in self._trials.finished:
-                record = self._records.link(record, trial=self._trials.finish(run, record))
-            if run.id not in self._tracker.known:
-                self._mirror(run, record)
+            if record is not None:
+                self._tell(run, record)
 
     def publish(self, metrics: Mapping[str, float], artifacts: Sequence[Path]) -> None:
         """Show the verdict and the report with the study in the mirror."""
         self._reach(lambda: self._tracker.close(metrics, artifacts))
 
     def _keep(self, run: PlannedRun, result: Result) -> Record:
+        """Record a result, and tell of it. What the outcome says of it is settled here: a target doesn't know the outcome."""
         wanted = self._plan.study.outcome.metric
-        if result.state != "failed" and wanted not in {*result.metrics, "seconds"}:
-            raise BadInput(
-                f"outcome.metric: {wanted!r} was not among the final metrics that {self._plan.target.name} returned "
-                f"({', '.join(sorted(result.metrics)) or 'none'}); name one of them"
+        if result.state == "completed" and wanted not in {*result.metrics, "seconds"}:
+            reported = ", ".join(sorted(result.metrics)) or "none"
+            lacks = (
+                f"outcome.metric: {wanted!r} was not among the final metrics that {self._plan.target.name} returned ({reported})"
             )
-        record = self._records.add(result)
-        record = self._records.link(record, trial=self._trials.finish(run, record))
-        return self._mirror(run, record)
+            if not self._kept:
+                raise BadInput(f"{lacks}; name one of them")
+            result = replace(result, state="failed", error=lacks)
+        elif result.state == "completed" and not math.isfinite(result.metrics.get(wanted, 0.0)):
+            result = replace(result, state="diverged")
+        self._kept += result.state == "completed"
+        return self._tell(run, self._records.add(result))
 
-    def _mirror(self, run: PlannedRun, record: Record) -> Record:
-        curves, artifacts = self._records.curves(run.id), self._records.artifacts(run.id)
-        key = self._reach(lambda: self._tracker.mirror(run, record, curves, artifacts))
-        return self._records.link(record, mlflow=key) if key else record
+    def _tell(self, run: PlannedRun, record: Record) -> Record:
+        """See to it that both stores hold a record, and that it names them."""
+        trial = self._trials.holds(run.id, record)
+        trial = self._trials.finish(run, record) if trial is None else trial
+        shown = self._tracker.shows(run.id, record.state)
+        if shown is None:
+            curves, artifacts = self._records.curves(run.id), self._records.artifacts(run.id)
+            shown = self._reach(lambda: self._tracker.mirror(run, record, curves, artifacts)) or record.mlflow
+        return (
+            record if (record.trial, record.mlflow) == (trial, shown) else self._records.link(record, trial=trial, mlflow=shown)
+        )
 
     def _reach(self, show: Callable[[], str | None]) -> str | None:
         """Do something in the mirror. After one failure it is left alone: the records are safe, and the next run catches up."""
@@ -123,13 +133,6 @@ def _prepare(engine: Engine, target: str, params: Sequence[Mapping[str, Any]]) -
 
 def _one_a_cell(runs: Sequence[PlannedRun]) -> list[PlannedRun]:
     return list({run.cell.id: run for run in runs}.values())
-
-
-def outcome_of(record: Record | None, metric: str) -> float:
-    """A record's final metric, NaN where it has none. `seconds` is the run's wall time."""
-    if record is None or record.state == "failed":
-        return math.nan
-    return record.seconds if metric == "seconds" else record.metrics.get(metric, math.nan)
 
 
 def default_storage(out: Path) -> str:

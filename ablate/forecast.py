@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from ablate.analysis.power import detectable_effect, noise
 from ablate.assess import design_table
 from ablate.design import Plan
 from ablate.driver import missing
-from ablate.records import Record, Records, workers_here
+from ablate.records import Record, Records
 
 
 @dataclass(frozen=True)
@@ -100,3 +101,8 @@ def progress(plan: Plan, records: Records) -> dict[str, Any]:
         "running_runs": [run.name for run in plan.runs if run.id in running],
         "seconds_left": seen.seconds,
     }
+
+
+def workers_here() -> int:
+    """How many trainings this machine takes at a time by default: its cores, as far as this process may use them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -14,8 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ablate.design import Plan, PlannedRun
-from ablate.driver import outcome_of
-from ablate.records import Record, Records
+from ablate.records import Record, Records, outcome_of
 
 #: Seconds between lines where stderr is no terminal.
 QUIET = 15.0
@@ -24,8 +23,8 @@ QUIET = 15.0
 class Progress:
     """Shows how a study goes, as the driver's `Watcher`. Used as a context manager."""
 
-    def __init__(self, plan: Plan, records: Records, workers: int, console: Console | None = None) -> None:
-        self._plan, self._records, self._workers = plan, records, workers
+    def __init__(self, plan: Plan, records: Records, console: Console | None = None) -> None:
+        self._plan, self._records = plan, records
         self._console = console or Console(stderr=True)
         self._planned = Counter(self._group(run) for run in plan.runs)
         self._running: dict[str, PlannedRun] = {}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -33,6 +35,13 @@ class Record:
     mlflow: str | None = None
 
 
+def outcome_of(record: Record | None, metric: str) -> float:
+    """A record's final metric, NaN where the run did not complete or lacks it. `seconds` is the run's wall time."""
+    if record is None or record.state != "completed":
+        return math.nan
+    return record.seconds if metric == "seconds" else record.metrics.get(metric, math.nan)
+
+
 class Records:
     """The runs kept under a study's folder.
 
@@ -44,6 +53,13 @@ class Records:
         self.out = out
         self._runs, self._curves, self._artifacts = out / "runs", out / "curves", out / "artifacts"
         self._running = out / "running.json"
+
+    def identity(self) -> str:
+        """A name of this folder's own, made with it: MLflow's runs belong to it wherever the folder is moved."""
+        path = self.out / "id"
+        if not path.exists():
+            write_atomic(path, uuid.uuid4().hex.encode())
+        return path.read_text(encoding="utf-8")
 
     def load(self) -> dict[str, Record]:
         """All records by run id. A file that can't be read counts as missing: its run will be trained again."""
@@ -59,13 +75,14 @@ class Records:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Be the folder's only writer.
+        """Be the folder's only writer. Where bad input comes to light within, a folder that was made for it goes again.
 
         Raises:
             BadInput: if another process is.
         """
         import filelock
 
+        made = not self.out.exists()
         self.out.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(self.out / ".lock")
         try:
@@ -74,6 +91,10 @@ class Records:
             raise BadInput(f"--out: {self.out} is being written by another run; wait for it, or give another folder") from None
         try:
             yield
+        except BadInput:
+            if made and not self.load():
+                shutil.rmtree(self.out)
+            raise
         finally:
             lock.release()
 
@@ -84,7 +105,7 @@ class Records:
 
     def mark_running(self, run_ids: list[str]) -> None:
         """Note what is being trained now, for `status`."""
-        _write(self._running, json.dumps({"pid": os.getpid(), "runs": run_ids}).encode())
+        write_atomic(self._running, json.dumps({"pid": os.getpid(), "runs": run_ids}).encode())
 
     def running(self) -> set[str]:
         """What is being trained now; nothing where the process that noted it is gone."""
@@ -102,14 +123,14 @@ class Records:
         if result.points:
             self._write_curves(result.run_id, result.points)
         for name, content in result.artifacts.items():
-            _write(self._artifacts / result.run_id / name, content)
+            write_atomic(self._artifacts / result.run_id / name, content)
         record = Record(result.run_id, result.state, result.started, result.seconds, dict(result.metrics), result.error)
         self.save(record)
         return record
 
     def save(self, record: Record) -> None:
         """Write a record, in place of the one before."""
-        _write(self._runs / f"{record.run_id}.json", json.dumps(asdict(record), indent=1).encode())
+        write_atomic(self._runs / f"{record.run_id}.json", json.dumps(asdict(record), indent=1).encode())
 
     def link(self, record: Record, **ids: Any) -> Record:
         """Note where the run is known (`trial=`, `mlflow=`)."""
@@ -141,17 +162,12 @@ class Records:
         columns |= {name: pa.array([rows[step].get(name) for step in steps], pa.float64()) for name in names}
         sink = pa.BufferOutputStream()
         pq.write_table(pa.table(columns), sink)
-        _write(self._curves / f"{run_id}.parquet", sink.getvalue().to_pybytes())
+        write_atomic(self._curves / f"{run_id}.parquet", sink.getvalue().to_pybytes())
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes) -> None:
     """Write to a temporary file beside the path, then move it there: a reader sees the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     part.write_bytes(content)
     os.replace(part, path)
-
-
-def workers_here() -> int:
-    """How many trainings this machine takes at a time: its cores, as far as this process may use them."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

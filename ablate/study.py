@@ -78,7 +78,12 @@ class Goal(Section):
     """A final metric and the direction that is better."""
 
     metric: str
-    goal: Literal["maximize", "minimize"] = "maximize"
+    goal: Literal["maximize", "minimize"] = Field("maximize", description="default maximize; minimize for seconds")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _less_time_is_better(cls, raw: Any) -> Any:
+        return {"goal": "minimize", **raw} if isinstance(raw, dict) and raw.get("metric") == "seconds" else raw
 
     @property
     def sign(self) -> float:
@@ -165,6 +170,8 @@ class Study(Section):
     @model_validator(mode="after")
     def _names_exist(self) -> Study:
         for name, sweep in self.sweeps.items():
+            if name in self.fixes:
+                raise ValueError(f"sweeps.{name}: a fix has this name; give the sweep another")
             if isinstance(sweep.fixes, list):
                 _check_known(f"sweeps.{name}.fixes", sweep.fixes, self.fixes)
         for claim in self.claims:

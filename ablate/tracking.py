@@ -6,7 +6,7 @@ import logging
 import math
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,28 +17,33 @@ from ablate.records import Record
 if TYPE_CHECKING:
     import pandas as pd
 
+#: MLflow's own default, relative to the current directory.
 DEFAULT_URI = "sqlite:///mlflow.db"
-#: MLflow's limit on the metrics of one call.
-BATCH = 1000
+#: MLflow's limits on one call.
+METRICS, PARAMS = 1000, 100
 
 
 class Tracker(Protocol):
     """Where runs are mirrored."""
 
-    known: dict[str, str]
+    def shows(self, run_id: str, state: str) -> str | None:
+        """The id under which the run is there in full and in this state, or None."""
 
     def mirror(self, run: PlannedRun, record: Record, curves: pd.DataFrame, artifacts: Iterable[Path]) -> str | None:
-        """Show a run that ended; returns the id it has there."""
+        """Show a run that ended, in place of an earlier attempt at it; returns the id it has there."""
 
     def close(self, metrics: Mapping[str, float], artifacts: Iterable[Path]) -> None:
         """Show the verdict and the report with the study."""
+
+    def forget(self) -> None:
+        """Take away all runs of the study (`--fresh`)."""
 
 
 class NullTracker:
     """Mirrors nothing (`--tracking-uri none`)."""
 
-    def __init__(self) -> None:
-        self.known: dict[str, str] = {}
+    def shows(self, run_id: str, state: str) -> str | None:
+        return None
 
     def mirror(self, run: PlannedRun, record: Record, curves: pd.DataFrame, artifacts: Iterable[Path]) -> str | None:
         return None
@@ -46,105 +51,122 @@ class NullTracker:
     def close(self, metrics: Mapping[str, float], artifacts: Iterable[Path]) -> None:
         pass
 
+    def forget(self) -> None:
+        pass
+
 
 class MLflowTracker:
-    """One experiment a study, a parent run, and a child run a training.
+    """One experiment a study; in it a parent run for each folder the study is kept in, with a child run a training.
+
+    A child that is there in full has the tag `state`, written last: one without it was broken off, and is completed.
 
     Args:
         uri: the tracking store or server.
         plan: the study.
-        fresh: delete the runs that are there (MLflow keeps them restorable).
-
-    Attributes:
-        known: MLflow's run id of each run that is there in full, by our run id.
+        owner: identifies the folder (`Records.identity`).
 
     Raises:
         BadInput: if the store can't be opened.
     """
 
-    def __init__(self, uri: str, plan: Plan, fresh: bool = False) -> None:
+    def __init__(self, uri: str, plan: Plan, owner: str) -> None:
         from mlflow.tracking import MlflowClient
 
         for name in ("alembic", "mlflow", "mlflow.store.db.utils"):
             logging.getLogger(name).setLevel(logging.WARNING)
-
-        self._plan = plan
+        self._plan, self._owner = plan, owner
         try:
             self._client = MlflowClient(uri)
             self._experiment = self._open_experiment()
-            runs = sorted(self._all_runs(), key=lambda run: run.info.start_time)
+            self._parent = self._find_parent() or self._create_parent()
+            children = list(self._search(f"tags.mlflow.parentRunId = '{self._parent}'"))
         except Exception as error:  # each kind of store raises its own
-            reason = str(error).splitlines()[0]
+            reason = str(error).partition("\n")[0]
             raise BadInput(f"--tracking-uri: {uri!r} can't be opened ({reason}); give one that can, or none") from error
-        if fresh:
-            for run in runs:
-                self._client.delete_run(run.info.run_id)
-            runs = []
-        self._half = {
-            r.data.tags["run_id"]: r.info.run_id for r in runs if "run_id" in r.data.tags and r.info.status == "RUNNING"
-        }
-        self.known = {
-            r.data.tags["run_id"]: r.info.run_id for r in runs if "run_id" in r.data.tags and r.info.status != "RUNNING"
-        }
-        parents = [run.info.run_id for run in runs if run.data.tags.get("ablate.role") == "study"]
-        self._parent = parents[0] if parents else self._create_parent()
+        self._shown = {c.data.tags["run_id"]: (str(c.info.run_id), c.data.tags.get("state", "")) for c in children}
 
     def _open_experiment(self) -> str:
         found = self._client.get_experiment_by_name(self._plan.name)
         if found is None:
             # The tag opens MLflow's page on runs and charts rather than on traces.
-            return str(
-                self._client.create_experiment(self._plan.name, tags={"mlflow.experimentKind": "custom_model_development"})
-            )
+            tags = {"mlflow.experimentKind": "custom_model_development"}
+            return str(self._client.create_experiment(self._plan.name, tags=tags))
         if found.lifecycle_stage == "deleted":
             self._client.restore_experiment(found.experiment_id)
         return str(found.experiment_id)
 
-    def _all_runs(self) -> Iterator[Any]:
+    def _search(self, condition: str) -> Iterator[Any]:
         token = None
         while True:
-            page = self._client.search_runs([self._experiment], max_results=1000, page_token=token)
+            page = self._client.search_runs([self._experiment], condition, max_results=1000, page_token=token)
             yield from page
             token = page.token
             if not token:
                 return
 
+    def _find_parent(self) -> str | None:
+        return next((str(run.info.run_id) for run in self._search(f"tags.`ablate.owner` = '{self._owner}'")), None)
+
     def _create_parent(self) -> str:
-        tags = {"study": self._plan.study.name, "ablate.role": "study", "quick": str(self._plan.quick).lower()}
+        tags = {"study": self._plan.study.name, "ablate.owner": self._owner, "quick": str(self._plan.quick).lower()}
         name = f"{self._plan.name} (study)"
         return str(self._client.create_run(self._experiment, tags=tags, run_name=name).info.run_id)
 
+    def forget(self) -> None:
+        for key, _ in self._shown.values():
+            self._client.delete_run(key)
+        self._shown.clear()
+
+    def shows(self, run_id: str, state: str) -> str | None:
+        key, shown = self._shown.get(run_id, ("", ""))
+        return key if shown == state else None
+
     def mirror(self, run: PlannedRun, record: Record, curves: pd.DataFrame, artifacts: Iterable[Path]) -> str | None:
-        """Create the run with its own times, params, tags, final metrics and the study's curves. Half-made ones are completed."""
-        from mlflow.entities import Metric, Param, RunTag
+        """Show the run with its own times, params, tags, final metrics and the study's curves.
+
+        An earlier attempt that ended otherwise is deleted, which in MLflow can be undone.
+        """
+        from mlflow.entities import Param, RunTag
 
         start = int(record.started * 1000)
         end = start + int(record.seconds * 1000)
-        key = self._half.get(run.id)
-        if key is None:
-            created = self._client.create_run(self._experiment, start, tags=self._tags(run, record), run_name=run.name)
-            key = self._half[run.id] = str(created.info.run_id)
+        key, shown = self._shown.get(run.id, ("", ""))
+        if shown:
+            self._client.delete_run(key)
+        if shown or not key:
+            key = str(self._client.create_run(self._experiment, start, tags=self._tags(run), run_name=run.name).info.run_id)
+            self._shown[run.id] = key, ""
         params = [Param(_key(name), str(value)) for name, value in run.cell.params.items()]
-        final = {**record.metrics, "seconds": record.seconds}
-        last = int(curves["step"].max()) if len(curves) else 0
-        metrics = [Metric(_key(name), value, end, last) for name, value in final.items() if math.isfinite(value)]
-        for name in self._plan.study.curves:
-            if name in curves and name not in final:
-                series = curves[["step", name]].dropna()
-                metrics += [Metric(_key(name), v, end, int(s)) for s, v in zip(series["step"], series[name], strict=True)]
-        self._client.log_batch(
-            key, params=params[:100], tags=[RunTag("mlflow.note.content", record.error)] if record.error else []
-        )
-        for offset in range(0, len(metrics), BATCH):
-            self._client.log_batch(key, metrics=metrics[offset : offset + BATCH])
+        for some in batched(params, PARAMS):
+            self._client.log_batch(key, params=some)
+        for some in batched(self._metrics(record, curves, end), METRICS):
+            self._client.log_batch(key, metrics=some)
         for path in artifacts:
             self._client.log_artifact(key, str(path))
+        last = {"state": record.state} | ({"mlflow.note.content": record.error} if record.error else {})
+        self._client.log_batch(key, tags=[RunTag(name, text) for name, text in last.items()])
         self._client.set_terminated(key, "FINISHED" if record.state == "completed" else "FAILED", end)
-        self.known[run.id] = key
-        del self._half[run.id]
+        self._shown[run.id] = key, record.state
         return key
 
-    def _tags(self, run: PlannedRun, record: Record) -> dict[str, str]:
+    def _metrics(self, record: Record, curves: pd.DataFrame, timestamp: int) -> list[Any]:
+        """The study's curves in full, and each final metric at the last step, unless its curve ends in it."""
+        from mlflow.entities import Metric
+
+        metrics: list[Any] = []
+        final = {**record.metrics, "seconds": record.seconds}
+        last = int(curves["step"].max()) if len(curves) else 0
+        for name in self._plan.study.curves:
+            if name in curves:
+                series = curves[["step", name]].dropna()
+                points = [(int(step), value) for step, value in zip(series["step"], series[name], strict=True)]
+                metrics += [Metric(_key(name), value, timestamp, step) for step, value in points]
+                if points and points[-1] == (last, final.get(name)):
+                    del final[name]
+        finite = {name: value for name, value in final.items() if math.isfinite(value)}
+        return metrics + [Metric(_key(name), value, timestamp, last) for name, value in finite.items()]
+
+    def _tags(self, run: PlannedRun) -> dict[str, str]:
         tags = {
             "mlflow.parentRunId": self._parent,
             "study": self._plan.study.name,
@@ -153,7 +175,6 @@ class MLflowTracker:
             "arm": run.cell.label,
             "seed": str(run.seed),
             "quick": str(self._plan.quick).lower(),
-            "state": record.state,
         }
         return tags | {f"fix.{name}": "on" if on else "off" for name, on in run.cell.fixes.items()}
 
@@ -170,3 +191,8 @@ class MLflowTracker:
 def _key(name: str) -> str:
     """A name that MLflow takes: it allows letters, digits and `_-./ :` (acc@1 becomes acc_1)."""
     return re.sub(r"[^\w\-./ :]", "_", name)
+
+
+def batched(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    """Runs of at most `size` items."""
+    return (items[start : start + size] for start in range(0, len(items), size))

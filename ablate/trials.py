@@ -6,7 +6,6 @@ count failed trials as visited, and its cost grows linearly with the trials that
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
 
 import optuna
@@ -15,43 +14,58 @@ from optuna.trial import TrialState
 
 from ablate.design import Plan, PlannedRun
 from ablate.errors import BadInput
-from ablate.records import Record
+from ablate.records import Record, outcome_of
 
 
 class Trials:
-    """The trials of a plan.
+    """The trials of a plan. A run that failed and was tried again has a trial an attempt; the last one counts.
 
     Args:
         url: an SQLAlchemy URL, for example `sqlite:///reports/three_fixes/optuna.db`.
         plan: gives the study's name, direction and parameters.
-        fresh: forget the trials that are there.
 
     Raises:
         BadInput: if the storage can't be opened.
     """
 
-    def __init__(self, url: str, plan: Plan, fresh: bool = False) -> None:
+    def __init__(self, url: str, plan: Plan) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._plan = plan
         try:
-            storage = optuna.storages.RDBStorage(url)
-            if fresh and plan.name in optuna.get_all_study_names(storage):
-                optuna.delete_study(study_name=plan.name, storage=storage)
-            self._study = optuna.create_study(
-                study_name=plan.name, storage=storage, direction=plan.study.outcome.goal, load_if_exists=True
-            )
+            self._storage = optuna.storages.RDBStorage(url)
+            self._open_study()
         except Exception as error:  # SQLAlchemy and each driver raise their own
-            reason = str(error).splitlines()[0]
+            reason = str(error).partition("\n")[0]
             raise BadInput(f"--storage: {url!r} can't be opened ({reason}); give an SQLAlchemy URL that can") from error
+
+    def _open_study(self) -> None:
+        plan, goal = self._plan, self._plan.study.outcome.goal
+        if plan.name in optuna.get_all_study_names(self._storage):
+            there = optuna.load_study(study_name=plan.name, storage=self._storage)
+            if there.direction.name.lower() != goal:  # the direction of a study can't be changed; the records have all it held
+                optuna.delete_study(study_name=plan.name, storage=self._storage)
+        self._study = optuna.create_study(study_name=plan.name, storage=self._storage, direction=goal, load_if_exists=True)
         self._study.set_user_attr("quick", plan.quick)
-        trials = self._study.get_trials(deepcopy=False)
-        self.finished = {t.user_attrs["run_id"]: t.number for t in trials if t.state.is_finished() and "run_id" in t.user_attrs}
-        self._open = {t.user_attrs["run_id"]: t.number for t in trials if t.state == TrialState.RUNNING}
+        self._latest: dict[str, tuple[int, TrialState]] = {}
+        for trial in self._study.get_trials(deepcopy=False):
+            if "run_id" in trial.user_attrs:
+                self._latest[trial.user_attrs["run_id"]] = trial.number, trial.state
+
+    def forget(self) -> None:
+        """Delete all trials (`--fresh`)."""
+        optuna.delete_study(study_name=self._plan.name, storage=self._storage)
+        self._open_study()
+
+    def holds(self, run_id: str, record: Record) -> int | None:
+        """The number of the trial that holds this record, or None: it has none, or only one of an earlier attempt."""
+        number, state = self._latest.get(run_id, (-1, TrialState.WAITING))
+        return number if state == self._state(record) else None
 
     def start(self, run: PlannedRun) -> int:
         """Open a trial for a run, or take up the one that an interruption left open. Returns its number."""
-        if run.id in self._open:
-            return self._open[run.id]
+        number, state = self._latest.get(run.id, (-1, TrialState.WAITING))
+        if state == TrialState.RUNNING:
+            return number
         params, distributions = self._parameters(run)
         trial = optuna.trial.create_trial(
             state=TrialState.RUNNING,
@@ -61,20 +75,21 @@ class Trials:
         )
         trial.datetime_start = datetime.now()
         self._study.add_trial(trial)
-        self._open[run.id] = self._study.get_trials(deepcopy=False)[-1].number
-        return self._open[run.id]
+        number = self._study.get_trials(deepcopy=False)[-1].number
+        self._latest[run.id] = number, TrialState.RUNNING
+        return number
 
     def finish(self, run: PlannedRun, record: Record) -> int:
         """Close the run's trial with its outcome, or as failed. Returns its number."""
-        number = self.start(run)
-        value = record.metrics.get(self._plan.study.outcome.metric, math.nan)
-        if record.state == "completed" and math.isfinite(value):
-            self._study.tell(number, value)
-        else:
-            self._study.tell(number, state=TrialState.FAIL)
-        del self._open[run.id]
-        self.finished[run.id] = number
+        number, state = self.start(run), self._state(record)
+        value = outcome_of(record, self._plan.study.outcome.metric)
+        self._study.tell(number, value if state == TrialState.COMPLETE else None, state)
+        self._latest[run.id] = number, state
         return number
+
+    def _state(self, record: Record) -> TrialState:
+        """Optuna knows no divergence: a run without an outcome has failed."""
+        return TrialState.COMPLETE if record.state == "completed" else TrialState.FAIL
 
     def _parameters(self, run: PlannedRun) -> tuple[dict[str, str | float], dict[str, BaseDistribution]]:
         params: dict[str, str | float] = {name: "on" if on else "off" for name, on in run.cell.fixes.items()}

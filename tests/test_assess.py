@@ -165,11 +165,15 @@ def test_failed_and_diverged_runs_are_named(made: Plan, tmp_path: Path) -> None:
 def test_the_warning_of_seeds_left_out_names_those_left_out(made: Plan, tmp_path: Path) -> None:
     records = train(made, tmp_path)
     kept = records.load_one(made.runs[8].id)
-    assert kept is not None  # its outcome is there, and only another metric is not finite
-    records.save(replace(kept, state="diverged", metrics={**kept.metrics, "other": float("inf")}))
+    assert kept is not None
+    records.save(replace(kept, metrics={**kept.metrics, "other": float("inf")}))
     found = assess(made, records)
     assert found.verdict.fixes["good"].effect.df == 7 * 5
     assert not [text for text in found.warnings if "left out" in text]
+    records.save(replace(kept, state="diverged", metrics={**kept.metrics, "score": float("inf")}))
+    found = assess(made, records)
+    assert found.verdict.fixes["good"].effect.df == 7 * 4
+    assert "seeds left out because an arm is missing: 1" in found.warnings
 
 
 def test_with_no_runs_there_is_no_verdict_and_a_reason(made: Plan, tmp_path: Path) -> None:

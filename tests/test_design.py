@@ -133,12 +133,12 @@ def test_whole_numbers_that_no_float_tells_apart_are_two_cells() -> None:
 
 def test_a_target_that_resolves_aliases_shares_their_cells() -> None:
     fixes = {"scale": {"off": {"log": 0}, "on": {"log": 3}}}
-    made = open_plan({"resolve": _aliases}, fixes=fixes, sweeps={"scale": {"param": "exp", "values": [2, 8], "seeds": 2}})
-    low, high = made.sweeps["scale"]
+    made = open_plan({"resolve": _aliases}, fixes=fixes, sweeps={"swept": {"param": "exp", "values": [2, 8], "seeds": 2}})
+    low, high = made.sweeps["swept"]
     assert high.cell == made.arms[frozenset({"scale"})]
     assert low.cell not in made.arms.values()
     assert made.cells[low.cell].params == {"log": 1}
-    assert made.cells[low.cell].label == "scale=2"
+    assert made.cells[low.cell].label == "swept=2"
 
 
 @pytest.mark.parametrize(

@@ -57,10 +57,11 @@ def make(params=None):
 def carry_out(plan, folder, watcher=None, tracking=True, fresh=False):
     records = Records(folder / "out")
     with records.lock():
+        trials = Trials(default_storage(records.out), plan)
+        tracker = MLflowTracker(f"sqlite:///{folder}/mlflow.db", plan, records.identity()) if tracking else NullTracker()
         if fresh:
-            records.forget()
-        trials = Trials(default_storage(records.out), plan, fresh)
-        tracker = MLflowTracker(f"sqlite:///{folder}/mlflow.db", plan, fresh) if tracking else NullTracker()
+            for store in (records, trials, tracker):
+                store.forget()
         driver = Driver(plan, records, trials, tracker)
         todo = missing(plan, records.load())
         driver.train(todo, InlineEngine(), watcher or Silent())
@@ -76,7 +77,6 @@ def stores(tmp_path, monkeypatch):
     def read():
         study = optuna.load_study(study_name="stored", storage=f"sqlite:///{tmp_path}/out/optuna.db")
         trials = {t.user_attrs["run_id"]: t for t in study.trials}
-        assert len(trials) == len(study.trials)
         client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
         found = client.search_runs([client.get_experiment_by_name("stored").experiment_id])
         children = {r.data.tags["run_id"]: r for r in found if "run_id" in r.data.tags}
@@ -137,6 +137,7 @@ def test_a_mirror_that_broke_off_is_completed_not_doubled(tmp_path, stores):
     _, children, client = stores()
     key = children[plan.runs[0].id].info.run_id
     client.update_run(key, status="RUNNING")
+    client.delete_tag(key, "state")
     carry_out(plan, tmp_path)
     _, children, client = stores()
     assert children[plan.runs[0].id].info.run_id == key
@@ -144,14 +145,108 @@ def test_a_mirror_that_broke_off_is_completed_not_doubled(tmp_path, stores):
     assert len(client.get_metric_history(key, "progress")) == 20
 
 
-def test_failures_are_shown_and_tried_again(tmp_path, stores):
-    plan = make({"broken": True})
-    assert carry_out(plan, tmp_path) == 10
+def broken(folder):
+    """A plan whose target fails as long as there is no file `mended`."""
+    (folder / "fragile.py").write_text(
+        "import os\ndef train(params, run):\n"
+        "    if params['x'] and not os.path.exists('mended'): raise RuntimeError('planted failure')\n"
+        "    return {'score': params['x'] + run.seed}\n"
+    )
+    fixes = {"a": {"off": {"x": 0}, "on": {"x": 1}}}
+    study = {"name": "stored", "target": "fragile:train", "fixes": fixes, "design": {"seeds": 2}, "outcome": {"metric": "score"}}
+    return make_plan(Study.model_validate(study), load_target(study["target"]))
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+def test_failures_are_shown_and_once_tried_again_each_run_stands_once_as_it_ended(tmp_path, stores, tracked):
+    plan = broken(tmp_path)
+    assert carry_out(plan, tmp_path) == 4
     trials, children, _ = stores()
-    assert {t.state for t in trials.values()} == {optuna.trial.TrialState.FAIL}
-    assert {c.info.status for c in children.values()} == {"FAILED"}
-    assert "planted failure" in next(iter(children.values())).data.tags["mlflow.note.content"]
-    assert len(missing(plan, Records(tmp_path / "out").load())) == 10
+    assert sorted(t.state.name for t in trials.values()) == ["COMPLETE", "COMPLETE", "FAIL", "FAIL"]
+    assert sorted(c.info.status for c in children.values()) == ["FAILED", "FAILED", "FINISHED", "FINISHED"]
+    assert any("planted failure" in c.data.tags.get("mlflow.note.content", "") for c in children.values())
+
+    (tmp_path / "mended").touch()
+    assert carry_out(plan, tmp_path, tracking=tracked) == 2
+    assert carry_out(plan, tmp_path) == 0
+    trials, children, _ = stores()
+    records = Records(tmp_path / "out").load()
+    assert {t.state.name for t in trials.values()} == {"COMPLETE"}
+    assert {c.info.status for c in children.values()} == {"FINISHED"}
+    assert {key: (r.trial, r.mlflow) for key, r in records.items()} == {
+        key: (trials[key].number, children[key].info.run_id) for key in records
+    }
+
+
+def test_what_was_not_linked_before_a_kill_is_linked_on_the_next_run(tmp_path, stores):
+    plan = make()
+    carry_out(plan, tmp_path)
+    records = Records(tmp_path / "out")
+    before = records.load()[plan.runs[0].id]
+    records.link(before, trial=None, mlflow=None)
+    carry_out(plan, tmp_path)
+    assert records.load()[plan.runs[0].id] == before
+
+
+def test_another_goal_makes_another_optuna_study_of_the_same_records(tmp_path, stores):
+    plan = make()
+    carry_out(plan, tmp_path)
+    study = plan.study.model_copy(update={"outcome": plan.study.outcome.model_copy(update={"goal": "minimize"})})
+    assert carry_out(make_plan(study, plan.target), tmp_path) == 0
+    assert len(stores()[0]) == 10
+    found = optuna.load_study(study_name="stored", storage=f"sqlite:///{tmp_path}/out/optuna.db")
+    assert found.direction.name == "MINIMIZE"
+
+
+def test_two_folders_of_one_study_have_a_parent_run_each(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "two").mkdir()
+    plan, uri = make(), f"sqlite:///{tmp_path}/mlflow.db"
+    carry_out(plan, tmp_path)
+    other = Records(tmp_path / "two")
+    assert MLflowTracker(uri, plan, other.identity()).shows(plan.runs[0].id, "completed") is None
+    mine = Records(tmp_path / "out")
+    assert MLflowTracker(uri, plan, mine.identity()).shows(plan.runs[0].id, "completed")
+
+
+def test_a_run_without_a_finite_outcome_has_diverged_and_counts_nowhere(tmp_path, stores):
+    (tmp_path / "wild.py").write_text(
+        "def train(params, run):\n"
+        "    return {'score': float('inf') if params['x'] and run.seed else 1.0, 'other': float('nan')}\n"
+    )
+    fixes = {"a": {"off": {"x": 0}, "on": {"x": 1}}}
+    study = {"name": "stored", "target": "wild:train", "fixes": fixes, "design": {"seeds": 2}, "outcome": {"metric": "score"}}
+    plan = make_plan(Study.model_validate(study), load_target("wild:train"))
+    carry_out(plan, tmp_path)
+    states = [record.state for record in Records(tmp_path / "out").load().values()]
+    assert sorted(states) == ["completed", "completed", "completed", "diverged"]
+    assert sorted(t.state.name for t in stores()[0].values()) == ["COMPLETE"] * 3 + ["FAIL"]
+
+
+def test_an_outcome_that_only_some_arms_return_fails_those_runs(tmp_path, stores):
+    (tmp_path / "partial.py").write_text("def train(params, run):\n    return {} if params['x'] else {'score': 1.0}\n")
+    fixes = {"a": {"off": {"x": 0}, "on": {"x": 1}}}
+    study = {"name": "stored", "target": "partial:train", "fixes": fixes, "design": {"seeds": 2}, "outcome": {"metric": "score"}}
+    carry_out(make_plan(Study.model_validate(study), load_target("partial:train")), tmp_path)
+    failed = [record for record in Records(tmp_path / "out").load().values() if record.state == "failed"]
+    assert len(failed) == 2
+    assert "'score' was not among the final metrics that partial:train returned (none)" in failed[0].error
+
+
+def test_a_curve_that_is_also_a_final_metric_is_shown_in_full(tmp_path, stores):
+    (tmp_path / "both.py").write_text(
+        "def train(params, run):\n"
+        "    for step in range(5): run.log_metrics({'score@1': step + params['x']}, step)\n"
+        "    return {'score@1': 4.0 + params['x']}\n"
+    )
+    fixes = {"a": {"off": {"x": 0}, "on": {"x": 1}}}
+    study = {"name": "stored", "target": "both:train", "fixes": fixes, "design": {"seeds": 2}}
+    study |= {"outcome": {"metric": "score@1"}, "curves": ["score@1"]}
+    plan = make_plan(Study.model_validate(study), load_target("both:train"))
+    carry_out(plan, tmp_path)
+    _, children, client = stores()
+    history = client.get_metric_history(children[plan.runs[0].id].info.run_id, "score_1")
+    assert [(point.step, point.value) for point in history] == [(step, float(step)) for step in range(5)]
 
 
 def test_a_mirror_that_goes_down_loses_nothing_and_is_caught_up_with(tmp_path, stores):
@@ -159,13 +254,12 @@ def test_a_mirror_that_goes_down_loses_nothing_and_is_caught_up_with(tmp_path, s
         """A tracker whose server goes away after three runs."""
 
         def mirror(self, run, record, curves, artifacts):
-            if len(self.known) == 3:
+            if sum(bool(state) for _, state in self._shown.values()) == 3:
                 raise ConnectionError("refused")
             return super().mirror(run, record, curves, artifacts)
 
     plan, records = make(), Records(tmp_path / "out")
-    records.out.mkdir()
-    tracker = Falling(f"sqlite:///{tmp_path}/mlflow.db", plan)
+    tracker = Falling(f"sqlite:///{tmp_path}/mlflow.db", plan, records.identity())
     driver = Driver(plan, records, Trials(default_storage(records.out), plan), tracker)
     with pytest.warns(UserWarning, match=r"MLflow can't be reached \(refused\); the runs are kept"):
         driver.train(missing(plan, {}), InlineEngine(), Silent())
@@ -199,4 +293,4 @@ def test_stores_that_cannot_be_opened_are_named(tmp_path):
     with pytest.raises(BadInput, match="--storage: 'nonsense' can't be opened"):
         Trials("nonsense", make())
     with pytest.raises(BadInput, match="--tracking-uri: 'nonsense://x' can't be opened"):
-        MLflowTracker("nonsense://x", make())
+        MLflowTracker("nonsense://x", make(), "id")

@@ -37,7 +37,7 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
         params=draw(st.dictionaries(words, values, max_size=3)),
         fixes=fixes,
         design={"kind": "full_factorial", "seeds": draw(st.integers(2, 50))},
-        sweeps={draw(words): sweep},
+        sweeps={f"swept_{draw(words)}": sweep},
         outcome={"metric": "m", "goal": draw(st.sampled_from(["maximize", "minimize"])), "minimum_effect": draw(st.floats(0, 9))},
         secondary=["seconds", {"metric": "n", "goal": "minimize"}],
         curves=draw(st.lists(words, max_size=2)),
@@ -293,10 +293,15 @@ def test_an_arm_is_known_by_its_names() -> None:
     assert made.arm("good + idle") == made.arm("idle+good") == {"good", "idle"}
 
 
-def test_a_metric_alone_stands_for_a_goal_to_maximize() -> None:
-    made = study(secondary=["seconds", {"metric": "loss", "goal": "minimize"}])
-    assert made.secondary == [Goal(metric="seconds"), Goal(metric="loss", goal="minimize")]
-    assert [goal.sign for goal in made.secondary] == [1, -1]
+def test_a_metric_alone_stands_for_a_goal_to_maximize_but_for_time() -> None:
+    made = study(secondary=["accuracy", {"metric": "loss", "goal": "minimize"}, "seconds"])
+    assert made.secondary[:2] == [Goal(metric="accuracy"), Goal(metric="loss", goal="minimize")]
+    assert [goal.sign for goal in made.secondary] == [1, -1, -1]
+
+
+def test_a_sweep_and_a_fix_must_not_share_a_name() -> None:
+    with pytest.raises(ValueError, match=r"sweeps\.good: a fix has this name; give the sweep another"):
+        study(sweeps={"good": {"param": "x", "values": [1, 2]}})
 
 
 def test_a_claim_reads_as_a_sentence() -> None:

@@ -106,8 +106,8 @@ def test_planted_repeats_with_its_seed_and_pairs_arms_by_it() -> None:
 
     assert score(1) == score(1) != score(2)
     assert score(1, noise=0, helps=1, harms=1) == 1
-    shared = [score(seed) + score(seed, helps=1) for seed in range(200)]
-    apart = [score(seed) + score(seed + 1000, helps=1) for seed in range(200)]
-    assert sum((x - sum(shared) / 200) ** 2 for x in shared) > 1.2 * sum((x - sum(apart) / 200) ** 2 for x in apart)
+    shared = [score(seed) + score(seed, helps=1) for seed in range(2000)]
+    apart = [score(seed) + score(seed + 5000, helps=1) for seed in range(2000)]
+    assert sum((x - sum(shared) / 2000) ** 2 for x in shared) > 1.2 * sum((x - sum(apart) / 2000) ** 2 for x in apart)
     with pytest.raises(RuntimeError, match="planted failure"):
         score(1, broken=True)

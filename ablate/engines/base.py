@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any, Literal, Protocol
 from ablate.run import Point, Run
 from ablate.target import load_target
 
+#: Completed: with a finite outcome. Diverged: it ended, and its outcome is not finite (the driver knows the outcome).
 State = Literal["completed", "failed", "diverged"]
 
 
@@ -63,28 +63,15 @@ def execute(task: Task) -> Result:
     """Train one task here and now. A target that raises gives a failed result with its traceback, never an exception."""
     started, clock = time.time(), time.perf_counter()
     run = Run(task.seed, task.device)
+    state: State = "completed"
+    error = ""
     try:
         returned = load_target(task.target).train(dict(task.params), run) or {}
         metrics = {str(name): float(value) for name, value in returned.items()}
     except (Exception, SystemExit):
-        return Result(
-            task.run_id,
-            "failed",
-            started,
-            time.perf_counter() - clock,
-            points=tuple(run.points),
-            error=traceback.format_exc(limit=-6).strip(),
-        )
-    finite = all(math.isfinite(value) for value in metrics.values())
-    return Result(
-        task.run_id,
-        "completed" if finite else "diverged",
-        started,
-        time.perf_counter() - clock,
-        metrics,
-        tuple(run.points),
-        run.artifacts,
-    )
+        state, metrics, error = "failed", {}, traceback.format_exc(limit=-6).strip()
+    seconds = time.perf_counter() - clock
+    return Result(task.run_id, state, started, seconds, metrics, tuple(run.points), run.artifacts, error)
 
 
 def prepare_target(target: str, params: Sequence[Mapping[str, Any]]) -> None:

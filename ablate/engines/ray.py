@@ -6,7 +6,10 @@ Ray places the actors, leases GPUs and notices deaths; a task whose worker died 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -51,10 +54,13 @@ class RayEngine:
         import ray
 
         self._ray = ray
+        on_term = signal.getsignal(signal.SIGTERM)
         try:
             self._init()
         except Exception as error:
             raise EngineError(f"ray can't start ({error}); try --engine inline") from error
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_term)  # ray puts its own in its place, which exits at once
         self.workers = self._count()
         # Workers find ablate and the target wherever this process does; what Python itself brings they have already.
         own = [str(Path(entry or ".").resolve()) for entry in sys.path if not entry.startswith((sys.prefix, sys.base_prefix))]
@@ -82,6 +88,7 @@ class RayEngine:
         if self._gpus:
             fit = min(fit, int(have.get("GPU", 0) / self._gpus + 1e-9))
         if fit < 1:
+            self._ray.shutdown()
             raise EngineError(f"resources: a worker takes {self._cpus:g} CPU and {self._gpus:g} GPU, and ray has none that fits")
         return max(1, min(self._wanted or fit, fit, self._at_most or fit))
 
@@ -91,28 +98,31 @@ class RayEngine:
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Task | Result]:
         waiting, idle = deque(tasks), deque(self._pool)
-        working: dict[Any, tuple[Task, Any]] = {}
-        while waiting or working:
-            while waiting and idle:
+        working: dict[Any, tuple[Task, Any, float]] = {}
+        ended: list[Result] = []
+        while waiting or working or ended:
+            while waiting and idle:  # workers are kept busy before the caller takes its time over a result
                 task, worker = waiting.popleft(), idle.popleft()
-                working[worker.execute.remote(task)] = task, worker
+                working[worker.execute.remote(task)] = task, worker, time.time()
                 yield task
+            if ended:
+                yield ended.pop()
+                continue
             done, _ = self._ray.wait(list(working), num_returns=1)
-            task, worker = working.pop(done[0])
-            result, worker = self._collect(done[0], task, worker)
+            task, worker, started = working.pop(done[0])
+            result, worker = self._collect(done[0], task, worker, started)
             idle.append(worker)
-            if waiting:  # keep the worker busy before the caller takes its time over the result
-                following, worker = waiting.popleft(), idle.popleft()
-                working[worker.execute.remote(following)] = following, worker
-                yield following
-            yield result
+            ended.append(result)
 
-    def _collect(self, reference: Any, task: Task, worker: Any) -> tuple[Result, Any]:
+    def _collect(self, reference: Any, task: Task, worker: Any, started: float) -> tuple[Result, Any]:
+        """A task's result, and the worker to go on with: a new one where the old one was lost with its task."""
         try:
             result: Result = self._ray.get(reference)
-        except self._ray.exceptions.RayActorError:
+        except self._ray.exceptions.RayError as error:
+            why = f"the worker process died while training this run ({type(error).__name__})"
+            result = Result(task.run_id, "failed", started, time.time() - started, error=why)
             self._pool.remove(worker)
+            self._ray.kill(worker)
             worker = self._actor.remote()
             self._pool.append(worker)
-            result = Result(task.run_id, "failed", 0.0, 0.0, error="the worker process died while training this run")
         return result, worker

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ablate.assess import Assessment
-from ablate.driver import outcome_of
+from ablate.design import run_id
+from ablate.records import outcome_of
 from ablate.report.text import duration, number, param, plural
 
 #: The packages whose versions a reader needs to repeat the study.
@@ -101,7 +102,9 @@ def _judged(found: Assessment) -> tuple[str, ...]:
         said.append("The study names no smallest effect worth having, so no effect can be called negligible.")
     said.append(
         "Pooling takes the noise to be alike in all arms; where it differs a lot between them, intervals are "
-        "somewhat too narrow. Nothing here speaks for longer trainings or other data than the study's."
+        "somewhat too narrow. Intervals "
+        "cover what seeds change (data order and training data, where a target draws them by seed) and not what "
+        "another held-out set, a longer training or other data would."
     )
     return tuple(said)
 
@@ -136,7 +139,7 @@ def _arms(found: Assessment) -> tuple[ArmRow, ...]:
     plan, metric = found.plan, found.plan.study.outcome.metric
     rows = []
     for cell in plan.arm_ids():
-        records = [found.records.get(f"{cell}-{seed}") for seed in range(plan.seeds)]
+        records = [found.records.get(run_id(cell, seed)) for seed in range(plan.seeds)]
         done = [record for record in records if record and record.state == "completed"]
         values = np.array([outcome_of(record, metric) for record in done])
         values = values[np.isfinite(values)]
@@ -168,7 +171,7 @@ def _versions() -> tuple[tuple[str, str], ...]:
     import ablate
 
     rows = [("python", platform.python_version()), ("platform", platform.platform(terse=True))]
-    rows.append(("ablate", str(getattr(ablate, "__version__", "") or _installed("ablate"))))
+    rows.append(("ablate", ablate.__version__))
     return tuple(rows + [(name, _installed(name)) for name in PACKAGES])
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ablate.analysis.effects import Array, Effect
 from ablate.analysis.verdict import Table, secondary
-from ablate.design import Plan
+from ablate.design import Plan, run_id
 from ablate.records import Record, Records
 
 #: A metric logged at more steps than this is drawn as means over windows of steps.
@@ -71,7 +71,7 @@ class Curves:
     def _band(self, cell: str, metric: str) -> Band | None:
         """Mean and standard deviation over seeds of the window means; None where no run logged it."""
         window = self.window(metric)
-        runs = (self._series.get(f"{cell}-{seed}", {}).get(metric) for seed in range(self._plan.seeds))
+        runs = (self._series.get(run_id(cell, seed), {}).get(metric) for seed in range(self._plan.seeds))
         found = [_windowed(steps, values, window, self._first(metric)) for steps, values in filter(None, runs)]
         if not found:
             return None
@@ -88,7 +88,7 @@ class Curves:
     def late_effects(self, metric: str) -> dict[str, tuple[Effect, float]]:
         """Main effects and adjusted p of each run's mean over its last part, less counted as better."""
         arms = self._plan.arm_ids()
-        values = [[self._late(f"{arm}-{seed}", metric) for arm in arms] for seed in range(self._plan.seeds)]
+        values = [[self._late(run_id(arm, seed), metric) for arm in arms] for seed in range(self._plan.seeds)]
         return secondary(Table(np.asarray(values, dtype=float), -1.0), self._plan.fixes)
 
     def _late(self, run: str, metric: str) -> float:

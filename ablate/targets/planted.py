@@ -1,7 +1,7 @@
 """A target with planted effects, for trying ablate out and for testing it: no training, a millisecond a run.
 
-Of its three fixes one helps (+2), one harms (-1) and one does nothing; the noise of a run has standard deviation 0.5. A part
-of the noise is the seed's own and shared by all arms, as data order and initial weights are in a real training.
+Of its three fixes one helps (+2), one harms (-1) and one does nothing. The noise has two parts, each of standard deviation 0.5:
+one is the seed's and shared by all arms, as data order and initial weights are in a real training, and one is the run's own.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ def train(params: Mapping[str, Any], run: Run) -> Mapping[str, float]:
         raise RuntimeError("planted failure")
     time.sleep(p["seconds"])
     mean = 2.0 * p["helps"] - 1.0 * p["harms"]
-    arm = [round(1000 * float(p[key])) for key in ("helps", "harms", "nothing")]
-    shared = np.random.default_rng(run.seed).normal()
-    own = np.random.default_rng([run.seed, *arm]).normal()
+    arm = [round(1000 * abs(float(p[key]))) for key in ("helps", "harms", "nothing")]
+    shared = np.random.default_rng([run.seed, 0]).normal()
+    own = np.random.default_rng([run.seed, 1, *arm]).normal()
     score = mean + p["noise"] * (shared + own)
     for step in range(p["steps"]):
         run.log_metrics({"progress": score * (step + 1) / p["steps"]}, step)

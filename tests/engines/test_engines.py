@@ -51,10 +51,6 @@ def test_a_target_that_exits_fails_like_any_other(engine):
     assert [seen[f"r{i}"].state for i in range(2)] == ["failed", "completed"]
 
 
-def test_a_result_that_is_not_finite_has_diverged(engine):
-    assert results(engine, tasks([{"score": float("nan")}]))["r0"].state == "diverged"
-
-
 def test_a_killed_ray_worker_loses_one_run_and_is_replaced(ray_engine, tmp_path):
     seen = results(ray_engine, tasks([{}, {"die": str(tmp_path / "once")}, {}, {}, {}]))
     assert seen["r1"].state == "failed"

@@ -11,11 +11,13 @@ from ablate.run import Run
 from ablate.targets.region_clip import DEFAULTS, METRICS, prepare, resolve, train
 from ablate.targets.region_clip import pretrain as pretraining
 from ablate.targets.region_clip.bank import MemoryBank
+from ablate.targets.region_clip.boxes import valid
 from ablate.targets.region_clip.data import training_scenes, windows
 from ablate.targets.region_clip.evaluate import evaluate, held_out
-from ablate.targets.region_clip.loop import _forward
-from ablate.targets.region_clip.model import RegionCLIP, contrastive_loss
+from ablate.targets.region_clip.loop import _optimizer, _step
+from ablate.targets.region_clip.model import RegionCLIP, contrastive_loss, normalise_pixels
 from ablate.targets.region_clip.pretrain import load_pretrained, pretrain, pretrained_path
+from ablate.targets.region_clip.scenes import make_scenes
 
 SMALL = {"forwards": 96, "pretrain_steps": 4, "pretrain_batch": 8, "eval_images": 16, "bank_warmup": 96}
 FIXES = {
@@ -54,6 +56,7 @@ def test_all_off_shows_every_symptom(off):
 def test_each_fix_removes_its_own_symptom_and_no_other(fix, each):
     seen = each[fix]
     assert (seen["logit_scale/exp"][0] > 99) == (fix == "logit_scale")
+    assert (seen["logits_i2t/max"].max() > 14.5) == (fix == "logit_scale")
     assert (seen["image_norm/zeros"].max() == 0) == (fix == "bbox_filter")
     assert (seen["bank/ptr"].max() > 0) == (fix == "memory_bank")
 
@@ -73,13 +76,11 @@ def test_chance_is_the_log_of_the_candidates_that_bank_and_batch_give(off, each)
     assert np.allclose(off["train/region_loss_over_chance"], off["train/region_loss"] / off["train/chance_loss"])
 
 
-def test_the_same_seed_is_bit_identical_and_another_differs(off):
-    again, other = Run(0), Run(1)
-    train(SMALL, again)
-    train(SMALL, other)
-    values = [v for n, _, v in again.points if n == "train/region_loss"]
-    assert values == off["train/region_loss"].tolist()
-    assert [v for n, _, v in other.points if n == "train/region_loss"] != values
+def test_the_same_seed_is_bit_identical_in_all_it_logs_and_another_differs():
+    runs = [Run(0), Run(0), Run(1)]
+    first, again, other = (train(SMALL, run) for run in runs)
+    assert first == again != other
+    assert runs[0].points == runs[1].points != runs[2].points
 
 
 def test_arms_of_a_seed_see_the_same_images_in_the_same_order(off, each):
@@ -95,37 +96,67 @@ def test_everything_logged_is_declared(off, each):
     assert final == {name for name, metric in METRICS.items() if metric.final}
 
 
-def test_a_window_at_once_has_the_gradient_of_its_micro_batches_one_by_one():
+def test_a_step_over_a_window_moves_by_the_mean_gradient_of_its_micro_batches_one_by_one():
     params = resolve({**SMALL, "bank_warmup": 2})
-    scenes = training_scenes(32, 0, 0.2)
-    cpu = torch.device("cpu")
-    window = next(windows(scenes, 4, 8, "none", 0.0, cpu))
+    scenes, cpu = training_scenes(32, 0, 0.2), torch.device("cpu")
     whole = RegionCLIP(load_pretrained(params), 2.6592)
-    apart = copy.deepcopy(whole)
+    apart, before = copy.deepcopy(whole), copy.deepcopy(whole)
+    window = next(windows(scenes, 4, 8, "none", 0.0, cpu))
+    run = Run(0)
+    _step(whole, torch.optim.SGD(whole.parameters(), lr=1.0), MemoryBank(16, 2, whole.dim), window, range(8), 0, 8, run)
 
-    bank = MemoryBank(16, 2, whole.dim)
-    regions = whole.regions(window.images, window.boxes, window.image).split(window.sizes)
-    texts = whole.texts(window.expressions).split(window.sizes)
-    losses = [_forward(whole, bank, i, r, t)[0] for i, (r, t) in enumerate(zip(regions, texts, strict=True))]
-    (torch.stack(losses).sum() / 8).backward()
-
-    held_images, held_texts = [], []
-    for i, batch in enumerate(windows(scenes, 4, 1, "none", 0.0, cpu)):
+    images, texts, losses = torch.zeros(0, whole.dim), torch.zeros(0, whole.dim), []
+    for forward, batch in enumerate(windows(scenes, 4, 1, "none", 0.0, cpu)):
         region, text = apart.regions(batch.images, batch.boxes, batch.image), apart.texts(batch.expressions)
         scale = apart.region_logit_scale.exp()
-        loss = contrastive_loss(
-            scale * region @ torch.cat([text, *held_texts]).T,
-            scale * text @ torch.cat([region, *held_images]).T,
-        )
+        i2t, t2i = scale * region @ torch.cat([text, texts]).T, scale * text @ torch.cat([region, images]).T
+        loss = contrastive_loss(i2t, t2i)
         (loss / 8).backward()
-        assert loss.item() == pytest.approx(losses[i].item(), rel=1e-4)
-        if i >= 2:
-            held_images = [torch.cat([*held_images, region.detach()])[-16:]]
-            held_texts = [torch.cat([*held_texts, text.detach()])[-16:]]
+        losses.append(loss.item())
+        if forward >= 2:
+            images = torch.cat([images, region.detach()])[-16:]
+            texts = torch.cat([texts, text.detach()])[-16:]
 
-    for (name, ours), theirs in zip(whole.named_parameters(), apart.parameters(), strict=True):
-        if ours.grad is not None:
-            assert torch.allclose(ours.grad, theirs.grad, atol=1e-5, rtol=1e-3), name
+    assert [v for n, _, v in run.points if n == "train/region_loss"] == pytest.approx(losses, rel=1e-4)
+    moved = 0
+    for (name, now), then, theirs in zip(whole.named_parameters(), before.parameters(), apart.parameters(), strict=True):
+        if theirs.grad is not None:
+            assert torch.allclose(then - now, theirs.grad, atol=1e-5, rtol=1e-3), name
+            moved += bool(theirs.grad.abs().max() > 0)
+    assert moved > 50
+
+
+def test_weight_decay_is_for_matrices_alone():
+    model = RegionCLIP(load_pretrained(resolve(SMALL)), 2.6592)
+    decayed, others = _optimizer(model, 0.1, 0.3).param_groups
+    assert (decayed["weight_decay"], others["weight_decay"]) == (0.3, 0.0)
+    assert min(p.ndim for p in decayed["params"]) == 2
+    assert any(p is model.region_logit_scale for p in others["params"])
+    assert len(decayed["params"]) + len(others["params"]) == len(list(model.parameters()))
+
+
+def test_dense_features_are_the_last_layers_value_path_without_attention():
+    clip = load_pretrained(resolve(SMALL)).double()
+    model, images = RegionCLIP(clip, 1.0).double(), torch.from_numpy(training_scenes(3, 5, 0.0).images)
+    weights = dict(clip.vision_model.named_parameters())
+
+    def linear(x, name):
+        return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+
+    def norm(x, name):
+        x = (x - x.mean(-1, keepdim=True)) / (x.var(-1, unbiased=False, keepdim=True) + 1e-5).sqrt()
+        return x * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
+    states = clip.vision_model(pixel_values=normalise_pixels(images).double(), output_hidden_states=True).hidden_states
+    h, last = states[-2], f"encoder.layers.{DEFAULTS['vision_layers'] - 1}"
+    h = h + linear(linear(norm(h, f"{last}.layer_norm1"), f"{last}.self_attn.v_proj"), f"{last}.self_attn.out_proj")
+    up = linear(norm(h, f"{last}.layer_norm2"), f"{last}.mlp.fc1")
+    h = h + linear(up * torch.sigmoid(1.702 * up), f"{last}.mlp.fc2")
+    h = norm(h, "post_layernorm") @ clip.visual_projection.weight.T
+    expected = h[:, 1:].reshape(3, 8, 8, -1).permute(0, 3, 1, 2)
+    model.clip.vision_model.embeddings.double()
+    ours = model.dense_features(images)
+    assert torch.allclose(ours, expected.to(ours.dtype), atol=1e-5)
 
 
 def test_a_filter_that_drops_every_box_of_a_forward_does_not_stop_the_training():
@@ -134,14 +165,40 @@ def test_a_filter_that_drops_every_box_of_a_forward_does_not_stop_the_training()
     assert np.isfinite(seen["eval/region_top1"]).all()
 
 
-def test_held_out_regions_are_valid_and_the_same_each_time():
+def test_held_out_regions_are_valid_the_same_each_time_and_apart_from_all_training():
     data = held_out(32)
     held_out.cache_clear()
-    again = held_out(32)
-    assert torch.equal(data.images, again.images)
+    assert torch.equal(data.images, held_out(32).images)
     assert data.groups.shape[1] == 32
-    assert ((data.boxes >= 0) & (data.boxes <= 1)).all()
-    assert 0 < data.small.float().mean() < 1
+    boxes = data.boxes.double()
+    assert valid(data.boxes.numpy()).all()
+    assert torch.equal(data.small, (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) < 0.01)
+    assert data.small.any()
+    seen = [make_scenes(64, 0).images, make_scenes(64, 0, stream=pretraining.STREAM).images]
+    held = {image.numpy().tobytes() for image in data.images}
+    assert held.isdisjoint(image.tobytes() for images in seen for image in images)
+
+
+def test_evaluation_equals_a_plain_loop():
+    model, data = RegionCLIP(load_pretrained(resolve(SMALL)), 2.0), held_out(32)
+    found = evaluate(model, 32)
+    with torch.no_grad():
+        regions, texts = model.regions(data.images, data.boxes, data.image), model.texts(data.texts)[data.text]
+    right, losses = {True: [], False: []}, {}
+    for group in data.groups.tolist():
+        cosine = [[float(regions[i] @ texts[j]) for j in group] for i in group]
+        for i, row in zip(group, cosine, strict=True):
+            guess = group[max(range(32), key=row.__getitem__)]
+            right[bool(data.small[i])].append(int(data.text[guess] == data.text[i]))
+        for scale in torch.logspace(0, np.log10(200), 24).tolist():
+            logits = scale * torch.tensor(cosine)
+            target = torch.arange(32)
+            both = [torch.nn.functional.cross_entropy(m, target).item() for m in (logits, logits.T)]
+            losses.setdefault(scale, []).append(sum(both) / 2)
+    assert found["eval/region_top1"] == pytest.approx(np.mean(right[True] + right[False]))
+    assert found["eval/region_top1_small"] == pytest.approx(np.mean(right[True]))
+    assert found["eval/region_top1_large"] == pytest.approx(np.mean(right[False]))
+    assert found["eval/region_loss"] == pytest.approx(min(np.mean(each) for each in losses.values()) / np.log(32), rel=1e-4)
 
 
 def test_identical_expressions_count_as_right():
@@ -189,7 +246,8 @@ def test_the_multiplier_and_its_log_are_one_param():
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"forwards": 0}, r"params\.forwards: 0 can't be used; give a whole number above 0"),
+        ({"forwards": 0}, r"params\.forwards: 0 can't be used; give a whole number of at least 1"),
+        ({"bank_warmup": 50.5}, r"params\.bank_warmup: 50\.5 can't be used; give a whole number of at least 0"),
         ({"lr": "fast"}, r"params\.lr: 'fast' can't be used; give a number of at least 0"),
         ({"logit_scale_exp": -1}, r"params\.logit_scale_exp: -1 can't be used; give a number above 0"),
         ({"box_filter": "all"}, r"params\.box_filter: 'all' can't be used; give none or valid"),

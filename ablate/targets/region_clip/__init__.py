@@ -27,7 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "bank_warmup": 400,  # in forwards
     # defect 3
     "invalid_rate": 0.067,  # share of boxes that are broken: 34 of 134 forwards have one
-    "box_filter": "none",  # none, valid
+    "box_filter": "none",  # one of FILTERS
     "min_box_area": 0.0,  # share of the image; only with box_filter valid
     # evaluation
     "eval_every": 100,  # forwards
@@ -41,6 +41,8 @@ DEFAULTS: dict[str, Any] = {
     "pretrain_batch": 64,
     "pretrain_lr": 1e-3,
 }
+MAY_BE_ZERO = ("bank_size", "bank_warmup", "eval_every", "pretrain_steps")
+FILTERS = ("none", "valid")
 #: Another way to give a param: the multiplier in place of its log.
 ALIAS = "logit_scale_exp"
 
@@ -89,14 +91,16 @@ def resolve(params: Mapping[str, Any]) -> dict[str, Any]:
         _check(ALIAS, exponential, _number(exponential) and exponential > 0, "a number above 0")
         given["logit_scale_init"] = round(math.log(exponential), 4)
     resolved = {**DEFAULTS, **given}
-    for key in ("forwards", "batch_size", "gradient_accumulation", "eval_images", "pretrain_batch", "patch_size"):
-        _check(key, resolved[key], isinstance(resolved[key], int) and resolved[key] > 0, "a whole number above 0")
     for key, default in DEFAULTS.items():
         value = resolved[key]
-        if isinstance(default, (int, float)):
-            _check(key, value, _number(value) and value >= 0, "a number of at least 0")
+        if isinstance(default, int):
+            least = 0 if key in MAY_BE_ZERO else 1
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            _check(key, value, whole and value >= least, f"a whole number of at least {least}")
+        elif isinstance(default, float):
+            _check(key, value, _number(value) and 0 <= value < math.inf, "a number of at least 0")
     _check("eval_images", resolved["eval_images"], resolved["eval_images"] >= 16, "at least 16, to fill a group of 32 regions")
-    _check("box_filter", resolved["box_filter"], resolved["box_filter"] in ("none", "valid"), "none or valid")
+    _check("box_filter", resolved["box_filter"], resolved["box_filter"] in FILTERS, " or ".join(FILTERS))
     if resolved["box_filter"] == "none":
         resolved["min_box_area"] = 0.0
     return {key: float(value) if isinstance(DEFAULTS[key], float) else value for key, value in resolved.items()}

@@ -5,12 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-#: Values of the `box_filter` param.
-FILTERS = ("none", "valid")
-
 
 def valid(boxes: NDArray[np.floating], min_area: float = 0.0) -> NDArray[np.bool_]:
-    """Whether 0 <= x1 < x2 <= 1, 0 <= y1 < y2 <= 1 and the area is at least `min_area` (DIAGNOSIS, fix 3).
+    """Whether 0 <= x1 < x2 <= 1, 0 <= y1 < y2 <= 1 and the area is at least `min_area`.
 
     Args:
         boxes: x1, y1, x2, y2 as fractions of the image, [..., 4].

@@ -32,6 +32,8 @@ BOX_COUNTS = (0.9600, 0.0230, 0.0117, 0.0053)
 #: Share of the image that an object's box covers: log-uniform between these, so a third lies below 1 %.
 AREA_RANGE = (0.0025, 0.16)
 SMALL_AREA = 0.01
+#: At most so many objects of a scene have no box.
+EXTRA = 2
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -82,8 +84,6 @@ def make_scenes(
     box_counts: tuple[float, ...] = BOX_COUNTS,
     invalid_rate: float = 0.0,
     stream: int = 0,
-    area: tuple[float, float] = AREA_RANGE,
-    extra: int = 2,
 ) -> Scenes:
     """Draw scenes.
 
@@ -91,8 +91,6 @@ def make_scenes(
         count: how many.
         seed, stream: what is drawn; the same give the same scenes.
         box_counts: the probabilities of 1, 2, ... annotated boxes an image.
-        area: between which shares of the image an object's box is drawn, log-uniform.
-        extra: at most so many objects without a box.
         invalid_rate: the probability that a box is broken: its object is there, but the box has no area or lies outside.
     """
     rng = np.random.default_rng([seed, stream, 0])
@@ -103,7 +101,7 @@ def make_scenes(
     captions = np.zeros((count, MAX_CAPTION), np.int64)
     counts = 1 + rng.choice(len(box_counts), count, p=np.asarray(box_counts) / sum(box_counts))
     for i in range(count):
-        objects = _place(rng, int(counts[i]) + int(rng.integers(0, extra + 1)), area)
+        objects = _place(rng, int(counts[i]) + int(rng.integers(0, EXTRA + 1)))
         counts[i] = min(counts[i], len(objects))
         images[i] = _paint(rng, objects)
         for j, thing in enumerate(objects[: counts[i]]):
@@ -114,12 +112,12 @@ def make_scenes(
     return Scenes(images, boxes, counts, expressions, captions)
 
 
-def _place(rng: np.random.Generator, wanted: int, range_: tuple[float, float]) -> list[_Object]:
+def _place(rng: np.random.Generator, wanted: int) -> list[_Object]:
     """Up to `wanted` objects whose boxes don't overlap (one that finds no room in 20 tries is left out; the first fits)."""
     placed: list[_Object] = []
     for _ in range(wanted):
         for _ in range(20):
-            area = np.exp(rng.uniform(*np.log(range_)))
+            area = np.exp(rng.uniform(*np.log(AREA_RANGE)))
             aspect = np.exp(rng.uniform(-0.3, 0.3))
             width, height = np.sqrt(area * aspect), np.sqrt(area / aspect)
             x, y = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)
