@@ -134,7 +134,7 @@ def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Cont
     return Content(
         study=found.plan.name,
         quick=found.plan.quick,
-        headline=found.verdict.headline,
+        headline=found.verdict.headline.replace("95 %", "95\u00a0%"),
         metric=outcome.metric,
         goal="higher is better" if outcome.sign > 0 else "lower is better",
         minimum=f"{outcome.minimum_effect:g}" if outcome.minimum_effect else "",

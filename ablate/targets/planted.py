@@ -1,4 +1,4 @@
-"""A target with planted effects, for trying ablate out and for testing it: no training, a millisecond a run.
+"""A target with planted effects, for trying ablate out and for testing it: no training, milliseconds a run.
 
 Of its three fixes one helps (+2), one harms (-1) and one does nothing. The noise has two parts, each of standard deviation 0.5:
 one is the seed's and shared by all arms, as data order and initial weights are in a real training, and one is the run's own.

@@ -135,7 +135,7 @@ def seconds(params: Mapping[str, Any]) -> float:
     resolve=resolve,
     prepare=prepare,
     seconds=seconds,
-    quick={"forwards": 120, "pretrain_steps": 80},
+    quick={"forwards": 96, "pretrain_steps": 60},
 )
 def train(params: Mapping[str, Any], run: Run) -> Mapping[str, float]:
     """Fine-tune a small pretrained CLIP on regions of made scenes; see DEFAULTS for the params and METRICS for what is logged."""
