@@ -75,7 +75,7 @@ def bookkeeping_rows(folder: Path) -> list[tuple[str, float, str]]:
     plan = make_plan(study, load_target(study.target), params={"steps": 2400})
     results = [execute(Task(run.id, plan.target.name, run.cell.params, run.seed)) for run in plan.runs[: REPEATS + 1]]
     records, trials = Records(folder), Trials(default_storage(folder), plan)
-    tracker = MLflowTracker(f"sqlite:///{folder}/mlflow.db", plan)
+    tracker = MLflowTracker(f"sqlite:///{folder}/mlflow.db", plan, records.identity())
     keep, finish, mirror = _steps(plan, results, records, trials, tracker)
     return [
         ("record on disk (JSON, Parquet of 2,400 points)", keep, "a run"),
