@@ -84,29 +84,27 @@ class Driver:
         """Record a result, and tell of it. What the outcome says of it is settled here: a target doesn't know the outcome."""
         wanted = self._plan.study.outcome.metric
         if result.state == "completed" and wanted not in {*result.metrics, "seconds"}:
-            reported = ", ".join(sorted(result.metrics)) or "none"
-            lacks = (
-                f"outcome.metric: {wanted!r} was not among the final metrics that {self._plan.target.name} returned ({reported})"
-            )
+            names = ", ".join(sorted(result.metrics)) or "none"
+            lacks = f"outcome.metric: {wanted!r} was not among the final metrics that {self._plan.target.name} returned ({names})"
             if not self._kept:
                 raise BadInput(f"{lacks}; name one of them")
             result = replace(result, state="failed", error=lacks)
         elif result.state == "completed" and not math.isfinite(result.metrics.get(wanted, 0.0)):
             result = replace(result, state="diverged")
         self._kept += result.state == "completed"
-        return self._tell(run, self._records.add(result))
+        return self._tell(run, self._records.add(result), anew=True)
 
-    def _tell(self, run: PlannedRun, record: Record) -> Record:
-        """See to it that both stores hold a record, and that it names them."""
-        trial = self._trials.holds(run.id, record)
+    def _tell(self, run: PlannedRun, record: Record, anew: bool = False) -> Record:
+        """See to it that both stores hold a record, and that it names them; `anew` where they can only hold an earlier attempt."""
+        trial = None if anew else self._trials.holds(run.id, record)
         trial = self._trials.finish(run, record) if trial is None else trial
-        shown = self._tracker.shows(run.id, record.state)
+        shown = None if anew else self._tracker.shows(run.id, record.state)
         if shown is None:
             curves, artifacts = self._records.curves(run.id), self._records.artifacts(run.id)
             shown = self._reach(lambda: self._tracker.mirror(run, record, curves, artifacts)) or record.mlflow
-        return (
-            record if (record.trial, record.mlflow) == (trial, shown) else self._records.link(record, trial=trial, mlflow=shown)
-        )
+        if (record.trial, record.mlflow) == (trial, shown):
+            return record
+        return self._records.link(record, trial=trial, mlflow=shown)
 
     def _reach(self, show: Callable[[], str | None]) -> str | None:
         """Do something in the mirror. After one failure it is left alone: the records are safe, and the next run catches up."""

@@ -123,7 +123,7 @@ class Claim(Section):
 
     @property
     def expected(self) -> str:
-        """The claim as a person reads it: `max of probe/logits_max >= 10`."""
+        """The claim as a person reads it: `max of logits_i2t/max >= 10`."""
         what = self.metric if self.reduction == "final" else f"{self.reduction} of {self.metric}"
         when = f" over steps {self.steps[0]}–{self.steps[1]}" if self.steps else ""
         return f"{what}{when} {self.comparison} {self.value:g}"

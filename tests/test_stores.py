@@ -166,6 +166,11 @@ def test_failures_are_shown_and_once_tried_again_each_run_stands_once_as_it_ende
     assert sorted(c.info.status for c in children.values()) == ["FAILED", "FAILED", "FINISHED", "FINISHED"]
     assert any("planted failure" in c.data.tags.get("mlflow.note.content", "") for c in children.values())
 
+    assert carry_out(plan, tmp_path) == 2  # fails again: shown once, as it ended last
+    again = stores()[1]
+    assert {c.info.run_id for c in again.values() if c.info.status == "FAILED"}.isdisjoint(
+        {c.info.run_id for c in children.values()}
+    )
     (tmp_path / "mended").touch()
     assert carry_out(plan, tmp_path, tracking=tracked) == 2
     assert carry_out(plan, tmp_path) == 0
