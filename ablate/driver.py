@@ -95,7 +95,7 @@ class Driver:
         return self._tell(run, self._records.add(result), anew=True)
 
     def _tell(self, run: PlannedRun, record: Record, anew: bool = False) -> Record:
-        """See to it that both stores hold a record, and that it names them; `anew` where they can only hold an earlier attempt."""
+        """See to it that both stores hold a record, and that it names them; `anew`: they can only hold an earlier attempt."""
         trial = None if anew else self._trials.holds(run.id, record)
         trial = self._trials.finish(run, record) if trial is None else trial
         shown = None if anew else self._tracker.shows(run.id, record.state)

@@ -75,7 +75,7 @@ def test_run_again_it_trains_nothing_and_says_the_same(cli):
 
 
 def test_interrupted_halfway_it_goes_on_and_the_verdict_is_that_of_an_uninterrupted_run(cli, tmp_path_factory):
-    study = write(cli.folder, STUDY.replace("fixes:", "params: {seconds: 0.25}\nfixes:"))
+    study = write(cli.folder, STUDY.replace("fixes:", "params: {seconds: 1}\nfixes:"))
     process = subprocess.Popen(
         command("run", study, *UNTRACKED),
         cwd=cli.folder,
@@ -100,7 +100,7 @@ def test_interrupted_halfway_it_goes_on_and_the_verdict_is_that_of_an_uninterrup
 
     resumed = cli("run", study, *UNTRACKED)
     assert f"{12 - kept} trained now, 12 in the study" in resumed.stdout
-    whole = cli("run", study, *UNTRACKED, "--out", "whole")
+    whole = cli("run", study, *UNTRACKED, "--out", "whole", "--set", "seconds=0")
     assert "12 trained now" in whole.stdout
     assert (cli.folder / "whole/verdict.json").read_bytes() == (cli.folder / "reports/small/verdict.json").read_bytes()
 
@@ -117,7 +117,7 @@ def test_terminated_under_ray_it_keeps_what_finished_and_goes_on(cli):
     assert "what finished is kept" in err
     kept = len(list(runs.glob("*.json")))
     assert f"{12 - kept} trained now, 12 in the study" in cli(*words).stdout
-    cli("run", study, *UNTRACKED, "--out", "whole")
+    cli("run", study, *UNTRACKED, "--out", "whole", "--set", "seconds=0")
     assert (cli.folder / "whole/verdict.json").read_bytes() == (cli.folder / "reports/small/verdict.json").read_bytes()
 
 
