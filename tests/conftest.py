@@ -3,9 +3,16 @@
 import os
 import subprocess
 
+import hypothesis
 import pytest
 
 from tests.shell import ROOT, command, environment
+
+# A busy machine is no failure; where CI is set, the same examples each time.
+hypothesis.settings.register_profile(
+    "ablate", deadline=None, derandomize="CI" in os.environ, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("ablate")
 
 
 @pytest.fixture(scope="session", autouse=True)
