@@ -88,7 +88,7 @@ class MLflowTracker:
     def _open_experiment(self) -> str:
         found = self._client.get_experiment_by_name(self._plan.name)
         if found is None:
-            # The tag opens MLflow's page on runs and charts rather than on traces.
+            # MLflow's word for an experiment of trainings rather than of agents and their traces.
             tags = {"mlflow.experimentKind": "custom_model_development"}
             return str(self._client.create_experiment(self._plan.name, tags=tags))
         if found.lifecycle_stage == "deleted":
