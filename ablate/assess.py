@@ -15,7 +15,7 @@ from ablate.analysis.effects import Effect, factorial_effects
 from ablate.analysis.sweeps import Response, respond
 from ablate.analysis.verdict import SCHEMA_VERSION, Table, Verdict, as_estimate, judge, secondary
 from ablate.design import Plan, PlannedRun, run_id
-from ablate.records import Record, Records, outcome_of, write_atomic
+from ablate.records import Record, Records, outcome_of, reason, write_atomic
 from ablate.study import Claim, Goal
 
 if TYPE_CHECKING:
@@ -148,9 +148,25 @@ def _warnings(plan: Plan, kept: Mapping[str, Record]) -> list[str]:
     if lost:
         said.append(f"seeds left out because an arm is missing: {', '.join(map(str, lost))}")
     for state in ("failed", "diverged"):
-        names = [run.name for run in plan.runs if run.id in kept and kept[run.id].state == state]
-        if names:
-            said.append(f"{len(names)} of {len(plan.runs)} runs {state}: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}")
+        ended = [run for run in plan.runs if run.id in kept and kept[run.id].state == state]
+        if ended:
+            first = reason(kept[ended[0].id].error)
+            why = f"; the first: {ended[0].name}" + (f": {first}" if first else "")
+            said.append(f"{len(ended)} of {len(plan.runs)} runs {state}{why} (runs.csv has all)")
+    return said + _without_effect(plan, kept)
+
+
+def _without_effect(plan: Plan, kept: Mapping[str, Record]) -> list[str]:
+    """A fix whose every pair of arms ends exactly alike was most likely never read by the target."""
+    y = design_table(plan, kept, plan.study.outcome).complete()
+    arms = np.arange(2 ** len(plan.fixes))
+    said = []
+    for index, name in enumerate(plan.fixes):
+        off = arms[arms >> index & 1 == 0]
+        if len(y) and np.array_equal(y[:, off], y[:, off | 1 << index]):
+            said.append(
+                f"{name} changed nothing: every run with it on ended exactly as with it off; does the target read its params?"
+            )
     return said
 
 
@@ -229,5 +245,5 @@ def _row(found: Assessment, run: PlannedRun) -> dict[str, Any]:
     row["state"] = record.state if record else "missing"
     if record:
         row |= {"seconds": round(record.seconds, 3), **record.metrics}
-        row |= {"optuna_trial": record.trial, "mlflow_run_id": record.mlflow, "error": record.error.rpartition("\n")[2]}
+        row |= {"optuna_trial": record.trial, "mlflow_run_id": record.mlflow, "error": reason(record.error)}
     return row

@@ -110,7 +110,7 @@ def run(
 def plan(
     study: StudyFile, seeds: Seeds = None, quick: Quick = False, out: Out = None, set_: Set = None, json_: Json = False
 ) -> None:
-    """Show what would be trained, how long it would take, and the smallest effect it could detect. Trains nothing."""
+    """Dry run: what, how long, what effect could be seen. Trains nothing."""
     from ablate import display
     from ablate.forecast import forecast
     from ablate.records import Records
@@ -160,7 +160,7 @@ def report(study: StudyFile, seeds: Seeds = None, quick: Quick = False, out: Out
 
 @app.command()
 def init() -> None:
-    """Print a commented study to start from: `python -m ablate init > study.yaml`."""
+    """Print a commented study to start from."""
     from importlib.resources import files
 
     print(files("ablate").joinpath("init.yaml").read_text(encoding="utf-8"), end="")

@@ -42,6 +42,13 @@ def outcome_of(record: Record | None, metric: str) -> float:
     return record.seconds if metric == "seconds" else record.metrics.get(metric, math.nan)
 
 
+def reason(error: str) -> str:
+    """What a traceback ends in, on one line: `RuntimeError: out of memory`, all lines of its message included."""
+    lines = error.splitlines()
+    deepest = max((i for i, line in enumerate(lines) if line.startswith("  ")), default=-1)
+    return " ".join(lines[deepest + 1 :] or lines[-1:]).strip()
+
+
 class Records:
     """The runs kept under a study's folder.
 
@@ -82,18 +89,20 @@ class Records:
         """
         import filelock
 
-        made = not self.out.exists()
-        self.out.mkdir(parents=True, exist_ok=True)
+        missing = [folder for folder in (self.out, *self.out.parents) if not folder.exists()]
         lock = filelock.FileLock(self.out / ".lock")
         try:
+            self.out.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            raise BadInput(f"--out: {self.out} is being written by another run; wait for it, or give another folder") from None
+            raise BadInput(f"--out: {self.out} is being written by another run; wait, or give another folder") from None
+        except OSError as error:
+            raise BadInput(f"--out: {self.out} can't be written ({error.strerror}); give a folder that can") from None
         try:
             yield
         except BadInput:
-            if made and not self.load():
-                shutil.rmtree(self.out)
+            if missing and not self.load():
+                shutil.rmtree(missing[-1])
             raise
         finally:
             lock.release()

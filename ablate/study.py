@@ -295,6 +295,8 @@ def _one_line(error: ValidationError, raw: Mapping[str, Any]) -> str:
         text = str(context["error"])
         return f"{key} {text}" if key and text.startswith("must") else text
     value = first["input"]
+    if kind == "too_short":
+        return f"{key} holds {context['actual_length']}; give at least {context['min_length']}"
     shown = repr(value) if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
     remedy = first["msg"].replace("Input should", "it should").replace("String should", "it should")
     return f"{key}: {shown} can't be used; {remedy}"

@@ -153,11 +153,12 @@ def test_failed_and_diverged_runs_are_named(made: Plan, tmp_path: Path) -> None:
     for run, state, metrics in ((made.runs[0], "failed", {}), (made.runs[9], "diverged", {"score": float("nan")})):
         kept = records.load_one(run.id)
         assert kept is not None
-        records.save(replace(kept, state=state, metrics=metrics, error="Traceback\nValueError: why"))
+        records.save(replace(kept, state=state, metrics=metrics, error="Traceback\n  File\nValueError: why"))
     found = assess(made, records)
     assert (found.count("failed"), found.count("diverged"), found.complete) == (1, 1, False)
-    assert "1 of 54 runs failed: all off · seed 0" in found.warnings
-    assert "1 of 54 runs diverged: good · seed 1" in found.warnings
+    said = "1 of 54 runs failed; the first: all off · seed 0: ValueError: why (runs.csv has all)"
+    assert said in found.warnings
+    assert any(text.startswith("1 of 54 runs diverged; the first: good · seed 1") for text in found.warnings)
     write_results(found, tmp_path)
     assert "ValueError: why" in (tmp_path / "runs.csv").read_text()
 
@@ -235,3 +236,12 @@ def test_a_claim_does_not_rest_on_runs_that_failed(made: Plan, tmp_path: Path) -
         records.save(replace(kept, state="failed", metrics={}))
     grows = assess(made, records).claims[2]
     assert (grows.verdict, grows.detail) == ("untestable", "no run of the arm completed")
+
+
+def test_a_fix_that_the_target_never_reads_is_named(tmp_path: Path) -> None:
+    unread = {"good": {"off": {"helps": 0}, "on": {"helps": 1}}, "unread": {"off": {"steps": 20}, "on": {"steps": 21}}}
+    made = plan(fixes=unread, sweeps={}, claims=[])
+    found = assess(made, train(made, tmp_path))
+    named = [text for text in found.warnings if "changed nothing" in text]
+    assert len(named) == 1
+    assert named[0].startswith("unread changed nothing: every run with it on ended exactly as with it off")

@@ -127,7 +127,7 @@ def test_stores_that_cannot_be_opened_cost_nothing(cli, bad):
     done = cli("run", study, *INLINE, *bad)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert f"{bad[0]}: '{bad[1]}' can't be opened" in done.stderr
-    assert not (cli.folder / "reports/small").exists()
+    assert not (cli.folder / "reports").exists()
     cli("run", study, *UNTRACKED)
     assert cli("run", study, *INLINE, *bad, "--fresh").returncode == 2
     assert "0 trained now" in cli("run", study, *UNTRACKED).stdout
@@ -149,6 +149,7 @@ def test_failed_runs_end_in_3_are_named_and_are_tried_again(cli):
     assert found["headline"].startswith("No verdict: only 0 of 3 seeds have every arm")
     failed = [row for row in rows(cli.folder, "small") if row["state"] == "failed"]
     assert {row["error"] for row in failed} == {"RuntimeError: planted failure"}
+    assert "6 of 12 runs failed; the first: bad · seed 0: RuntimeError: planted failure" in " ".join(done.stdout.split())
     assert "6 trained now" in cli("run", study, *UNTRACKED).stdout
 
 
@@ -255,6 +256,8 @@ def test_bad_studies_end_in_one_line_with_key_value_and_remedy_and_nothing_writt
         (["run", PLANTED, "--set", "helps=1"], r"--set helps: fixes\.good sets it both off and on"),
         (["run", PLANTED, "--engine", "slurm"], "'slurm' is not one of"),
         (["run", PLANTED, "--workers", "none"], "--workers"),
+        (["run", PLANTED, "--out", PLANTED], "--out: studies/planted.yaml can't be written"),
+        (["run", PLANTED, "--out", "/proc/x"], "--out: /proc/x can't be written"),
         (["report", PLANTED], "reports/planted: holds no runs"),
         (["runn", PLANTED], "No such command 'runn'"),
         (["run", PLANTED, "--nope"], "No such option: --nope"),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ablate.engines.base import Result
 from ablate.errors import BadInput
-from ablate.records import Record, Records
+from ablate.records import Record, Records, reason
 from tests.builders import few
 
 
@@ -110,7 +110,7 @@ def test_a_run_trained_again_keeps_nothing_of_the_time_before(tmp_path: Path) ->
 def test_a_second_writer_is_refused_until_the_first_is_done(tmp_path: Path) -> None:
     second = f"from pathlib import Path; from ablate.records import Records\nwith Records(Path({str(tmp_path)!r})).lock(): pass"
     with Records(tmp_path).lock():
-        wanted = "--out: .* is being written by another run; wait for it, or give another folder"
+        wanted = "--out: .* is being written by another run; wait"
         with pytest.raises(BadInput, match=wanted), Records(tmp_path).lock():
             pass
         assert b"BadInput: --out" in subprocess.run([sys.executable, "-c", second], capture_output=True).stderr
@@ -140,3 +140,10 @@ def test_fresh_forgets_every_run(tmp_path: Path) -> None:
     assert records.artifacts("cell-0") == []
     assert records.curves("cell-0").empty
     records.forget()
+
+
+def test_the_reason_is_the_whole_exception_on_one_line() -> None:
+    error = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    g()\nRuntimeError: boom: l2\nsecond line'
+    assert reason(error) == "RuntimeError: boom: l2 second line"
+    assert reason("the worker process died") == "the worker process died"
+    assert reason("") == ""

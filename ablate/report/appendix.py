@@ -12,7 +12,7 @@ import numpy as np
 
 from ablate.assess import Assessment
 from ablate.design import run_id
-from ablate.records import outcome_of
+from ablate.records import outcome_of, reason
 from ablate.report.text import duration, number, param, plural
 
 #: The packages whose versions a reader needs to repeat the study.
@@ -46,7 +46,7 @@ class RunRow:
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that did not complete, and the last line of its error."""
+    """A run that did not complete, and what its error ends in."""
 
     name: str
     id: str
@@ -157,7 +157,7 @@ def _failures(found: Assessment) -> tuple[Failure, ...]:
         if record is None:
             continue
         if record.state != "completed":
-            said = record.error.strip().rpartition("\n")[2] or _not_finite(record.metrics)
+            said = reason(record.error) or _not_finite(record.metrics)
             rows.append(Failure(run.name, run.id, record.state, said))
     return tuple(rows)
 
