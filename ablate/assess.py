@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ablate.analysis.claims import ClaimResult, judge_claim, reduce_curve
+from ablate.analysis.claims import ClaimResult
 from ablate.analysis.effects import Effect, factorial_effects
 from ablate.analysis.sweeps import Response, respond
+from ablate.analysis.symptoms import DefectResult, SymptomResult
 from ablate.analysis.verdict import SCHEMA_VERSION, Table, Verdict, as_estimate, judge, secondary
 from ablate.design import Plan, PlannedRun, run_id
+from ablate.evidence import Evidence, symptom_json
 from ablate.records import Record, Records, outcome_of, reason, write_atomic
-from ablate.study import Claim, Goal
+from ablate.study import Goal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +31,7 @@ class Assessment:
     Attributes:
         records: of the planned runs that ended, by run id.
         claims, sweeps: as `analysis` judged them.
+        symptoms, defects: what a report saw, looked for in the arm without fixes, over all seeds.
         secondary: for each secondary metric, each fix's effect and adjusted p.
         trajectory: for each fix, its effect on the outcome at each step where every arm logged it.
         warnings: what a reader must know before believing the verdict.
@@ -38,6 +41,8 @@ class Assessment:
     records: Mapping[str, Record]
     verdict: Verdict
     claims: tuple[ClaimResult, ...]
+    symptoms: tuple[SymptomResult, ...]
+    defects: tuple[DefectResult, ...]
     sweeps: Mapping[str, tuple[Response, ...]]
     secondary: Mapping[str, Mapping[str, tuple[Effect, float]]]
     trajectory: Mapping[str, tuple[tuple[int, Effect], ...]]
@@ -62,12 +67,16 @@ def assess(plan: Plan, records: Records) -> Assessment:
     planned = {run.id for run in plan.runs}
     kept = {key: record for key, record in records.load().items() if key in planned}
     outcome = plan.study.outcome
+    evidence = Evidence(plan, kept, records)
+    symptoms = evidence.symptoms()
     verdict = judge(design_table(plan, kept, outcome), plan.fixes, outcome.metric, outcome.minimum_effect)
     return Assessment(
         plan=plan,
         records=kept,
         verdict=verdict,
-        claims=tuple(_claim(plan, kept, records, claim) for claim in plan.study.claims),
+        claims=evidence.claims(),
+        symptoms=symptoms,
+        defects=evidence.defects(symptoms),
         sweeps={name: tuple(_responses(plan, kept, name)) for name in plan.sweeps},
         secondary={goal.metric: secondary(design_table(plan, kept, goal), plan.fixes) for goal in plan.study.secondary},
         trajectory=_trajectory(plan, kept, records),
@@ -80,20 +89,6 @@ def design_table(plan: Plan, records: Mapping[str, Record], goal: Goal) -> Table
     arms = plan.arm_ids()
     values = [[outcome_of(records.get(run_id(arm, seed)), goal.metric) for arm in arms] for seed in range(plan.seeds)]
     return Table(np.asarray(values, dtype=float), goal.sign)
-
-
-def _claim(plan: Plan, kept: Mapping[str, Record], records: Records, claim: Claim) -> ClaimResult:
-    cell = plan.arms[plan.study.arm(claim.arm)]
-    runs = [run_id(cell, seed) for seed in range(plan.seeds)]
-    done = [run for run in runs if run in kept and kept[run].state == "completed"]
-    if claim.reduction == "final":
-        return judge_claim(claim, [outcome_of(kept[run], claim.metric) for run in done])
-    observed: list[float | None] = []
-    for run in done:
-        curve = records.curves(run)
-        if claim.metric in curve:
-            observed.append(reduce_curve(claim, curve["step"].to_numpy(float), curve[claim.metric].to_numpy(float)))
-    return judge_claim(claim, observed if observed or not done else [None])
 
 
 def _responses(plan: Plan, kept: Mapping[str, Record], name: str) -> list[Response]:
@@ -219,6 +214,7 @@ def verdict_json(found: Assessment) -> dict[str, Any]:
             for metric, effects in found.secondary.items()
         },
         "contexts": {},
+        "symptoms": [symptom_json(result) for result in found.symptoms],
     }
 
 

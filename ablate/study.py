@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, FiniteFloat, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ablate.errors import BadInput
+from ablate.statements import Claim, Section, Symptom
 
 
 def _is_param(value: object, depth: int = 0) -> bool:
@@ -31,17 +32,9 @@ def _check_param(value: Any) -> Any:
 
 ParamValue = Annotated[bool | int | float | str | list[Any] | None, BeforeValidator(_check_param)]
 Params = dict[str, ParamValue]
-Comparison = Literal["<", "<=", ">", ">=", "=="]
-Reduction = Literal["final", "first", "last", "min", "max", "mean"]
 
 #: Keys of the design's contract that this version can't honour yet: refused by name rather than as a typing error.
 NOT_YET = {"stopping": "every run that is planned is trained", "contexts": "run a study a context with --set and --out"}
-
-
-class Section(BaseModel):
-    """A part of the study file: immutable, and an unknown key in it is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Fix(Section):
@@ -97,38 +90,6 @@ class Outcome(Goal):
     minimum_effect: FiniteFloat = Field(0.0, ge=0, description="in the metric's unit: smaller than this is not worth having")
 
 
-class Claim(Section):
-    """A statement about what an arm should show, to be confirmed or refuted by its runs.
-
-    Each seed's curve is reduced over `steps` to one number; the mean over seeds is compared with `value`.
-    """
-
-    name: str
-    arm: str = Field("all_on", description="all_on, all_off, or fixes joined by +")
-    metric: str
-    reduction: Reduction = Field("final", description="final: the final metric; else over the logged steps")
-    steps: Annotated[list[int], Field(min_length=2, max_length=2)] | None = Field(
-        None, description="[first, last], both included; all steps where absent"
-    )
-    comparison: Comparison
-    value: FiniteFloat
-
-    @model_validator(mode="after")
-    def _steps_fit(self) -> Claim:
-        if self.steps and self.steps[0] > self.steps[1]:
-            raise ValueError(f"claims.{self.name}.steps must be [first, last], but is {self.steps}")
-        if self.steps and self.reduction == "final":
-            raise ValueError(f"claims.{self.name}.steps says nothing of a final metric; give a reduction, for example last")
-        return self
-
-    @property
-    def expected(self) -> str:
-        """The claim as a person reads it: `max of logits_i2t/max >= 10`."""
-        what = self.metric if self.reduction == "final" else f"{self.reduction} of {self.metric}"
-        when = f" over steps {self.steps[0]}–{self.steps[1]}" if self.steps else ""
-        return f"{what}{when} {self.comparison} {self.value:g}"
-
-
 class Resources(Section):
     """What one training takes."""
 
@@ -149,6 +110,7 @@ class Study(Section):
     secondary: list[Goal] = Field(default_factory=list, description="the same analysis, never the verdict")
     curves: list[str] = Field(default_factory=list, description="step metrics that are drawn and sent to MLflow in full")
     claims: list[Claim] = Field(default_factory=list)
+    symptoms: list[Symptom] = Field(default_factory=list, description="what a report saw without the fixes, to be looked for")
     resources: Resources = Field(default_factory=lambda: Resources())
 
     @field_validator("secondary", mode="before")
@@ -176,6 +138,11 @@ class Study(Section):
                 _check_known(f"sweeps.{name}.fixes", sweep.fixes, self.fixes)
         for claim in self.claims:
             self.arm(claim.arm, f"claims.{claim.name}.arm")
+            if claim.against is not None:
+                self.arm(claim.against, f"claims.{claim.name}.against")
+        for symptom in self.symptoms:
+            if symptom.fix is not None:
+                _check_known(f"symptoms.{symptom.name}.fix", [symptom.fix], self.fixes)
         return self
 
     def arm(self, text: str, key: str = "arm") -> frozenset[str]:
@@ -321,7 +288,8 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
         "outcome": Outcome,
         "secondary": Goal,
         "claims": Claim,
+        "symptoms": Symptom,
+        "resources": Resources,
     }
-    sections |= {"resources": Resources}
     model: type[BaseModel] = sections.get(str(location[0]), Study) if location else Study
     return list(model.model_fields)

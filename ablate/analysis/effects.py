@@ -11,7 +11,7 @@ The 2^k - 1 contrasts of the arms are orthogonal; each is tested against the poo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -92,7 +92,9 @@ def factorial_effects(y: Array, names: Sequence[str]) -> tuple[dict[str, Effect]
 
 def paired_difference(better: Array, worse: Array) -> Effect:
     """Mean of paired differences over seeds, both [seeds], with its own standard error (n - 1 degrees of freedom)."""
-    return mean_effect(better - worse)
+    found = mean_effect(better - worse)
+    rounding = 64 * np.finfo(float).eps * float(max(np.abs(better).max(), np.abs(worse).max()))
+    return replace(found, effect=found.effect if abs(found.effect) > rounding else 0.0)
 
 
 def mean_effect(values: Array) -> Effect:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ablate.analysis.claims import judge_claim, reduce_curve
-from ablate.study import Claim
+from ablate.statements import Claim
 
 
 def claim(**changes: Any) -> Claim:
@@ -43,7 +43,7 @@ def test_the_mean_over_seeds_is_compared(comparison: str, verdicts: str) -> None
 
 def test_seeds_that_never_showed_it_are_left_out() -> None:
     found = judge_claim(claim(), [None, 1.0, float("nan"), float("inf")])
-    assert (found.verdict, found.observed, found.detail) == ("confirmed", 1.0, "1 to 1 over 1 seeds")
+    assert (found.verdict, found.observed, found.detail) == ("confirmed", 1.0, "one seed")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,185 @@
+"""What someone said of a training, as sections of the study file: claims (what an arm should show) and symptoms (what was seen).
+
+A claim is confirmed or refuted; a symptom is reported, and then observed here or not.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
+
+Comparison = Literal["<", "<=", ">", ">=", "=="]
+Reduction = Literal["final", "first", "last", "min", "max", "mean"]
+SymptomReduction = Literal["first", "last", "min", "max", "mean", "median", "count", "values"]
+Steps = Annotated[list[int], Field(min_length=2, max_length=2)]
+
+#: Reductions whose one number speaks of a typical step, so that a few typical values can be held against it.
+TYPICAL = ("first", "last", "mean", "median")
+
+
+class Section(BaseModel):
+    """A part of the study file: immutable, and an unknown key in it is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Claim(Section):
+    """A statement about what an arm should show, to be confirmed or refuted by its runs.
+
+    Each seed's curve is reduced over `steps` to one number, less that of the arm `against` where one is named; the mean over
+    seeds is compared with `value`.
+    """
+
+    name: str
+    arm: str = Field("all_on", description="all_on, all_off, or fixes joined by +")
+    against: str | None = Field(None, description="another arm: the claim is then about arm less against, paired by seed")
+    metric: str
+    reduction: Reduction = Field("final", description="final: the final metric; else over the logged steps")
+    steps: Steps | None = Field(None, description="[first, last], both included; all steps where absent")
+    comparison: Comparison
+    value: FiniteFloat
+
+    @model_validator(mode="after")
+    def _steps_fit(self) -> Claim:
+        _check_steps(f"claims.{self.name}", self.steps)
+        if self.steps and self.reduction == "final":
+            raise ValueError(f"claims.{self.name}.steps says nothing of a final metric; give a reduction, for example last")
+        return self
+
+    @property
+    def expected(self) -> str:
+        """The claim as a person reads it: `max of logits_i2t/max, less that of all off > 0`."""
+        what = self.metric if self.reduction == "final" else f"{self.reduction} of {self.metric}"
+        less = f", less that of {self.against.replace('_', ' ', self.against.startswith('all_'))}" if self.against else ""
+        return f"{what}{_when(self.steps)}{less} {self.comparison} {self.value:g}"
+
+
+class Share(Section):
+    """So many of so many: `{count: 34, of: 134}`."""
+
+    count: int = Field(ge=0)
+    of: int = Field(ge=1)
+
+
+Reported = FiniteFloat | Annotated[list[FiniteFloat], Field(min_length=3)] | Share | dict[FiniteFloat, int]
+
+
+def _check_reported(value: Any) -> Any:
+    """Say in one line what may be reported: pydantic would complain of each branch of the union by itself."""
+    if isinstance(value, Share | None) or _is_number(value):
+        return value
+    if isinstance(value, list) and len(value) >= 3 and all(map(_is_number, value)):
+        return value
+    if isinstance(value, dict) and (_is_share(value) or _is_table(value)):
+        return value
+    raise ValueError(
+        "must be a number, a list of at least 3 numbers, {count: 34, of: 134} or a mapping of values to counts such as "
+        f"{{4: 114, 5: 11}}, but is {value!r}"
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_share(value: dict[Any, Any]) -> bool:
+    return set(value) == {"count", "of"} and all(map(_is_count, value.values())) and 0 <= value["count"] <= value["of"] > 0
+
+
+def _is_table(value: dict[Any, Any]) -> bool:
+    """Values and how often each was seen; JSON writes the values as words."""
+    try:
+        keys = {float(key) for key in value}
+    except (TypeError, ValueError):
+        return False
+    return (
+        len(keys) == len(value) and all(map(_is_number, keys)) and all(map(_is_count, value.values())) and sum(value.values()) > 0
+    )
+
+
+class Symptom(Section):
+    """Something that a report saw in a training, to be looked for in the runs without fixes.
+
+    The metric's values at the steps are reduced; `comparison` and `value` say when that makes the symptom *present* (for `count`
+    they say which steps are counted, and it is present when there is one); `reported` is what the report printed.
+    """
+
+    name: str
+    fix: str | None = Field(None, description="the fix whose defect this is a sign of")
+    metric: str = Field(description="a step metric")
+    reduction: SymptomReduction = Field(
+        "last", description="count: how many steps satisfy the comparison; values: how often each"
+    )
+    steps: Steps | None = Field(None, description="[first, last], both included; all steps where absent")
+    where: dict[str, FiniteFloat] = Field(
+        default_factory=dict, description="only the steps at which these step metrics have these values"
+    )
+    comparison: Comparison | None = Field(None, description="with value: when the symptom is present")
+    value: FiniteFloat | None = None
+    reported: Annotated[Reported | None, BeforeValidator(_check_reported)] = Field(
+        None,
+        description="what the report printed: a number; at least 3 typical numbers; {count: 34, of: 134} for count; "
+        "a mapping of values to counts for values",
+    )
+    digits: int = Field(4, ge=0, le=12, description="decimals to which a number is shown and compared")
+    note: str = Field("", description="a few words shown beside it")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Symptom:
+        key = f"symptoms.{self.name}"
+        _check_steps(key, self.steps)
+        if (self.comparison is None) != (self.value is None):
+            raise ValueError(f"{key}: comparison and value go together; give both or neither")
+        if self.reduction == "count" and self.comparison is None:
+            raise ValueError(f"{key}.comparison is missing; say which steps are counted, for example comparison: '>', value: 0")
+        if self.reduction == "values" and self.comparison is not None:
+            raise ValueError(f"{key}.comparison says nothing of a table of values; remove it, or count with reduction: count")
+        self._check_kind(key)
+        return self
+
+    def _check_kind(self, key: str) -> None:
+        """What is reported must be of the reduction's kind."""
+        told = self.reported
+        if told is None:
+            return
+        if self.reduction == "count" and not isinstance(told, Share):
+            raise ValueError(f"{key}.reported must be {{count: …, of: …}} beside reduction: count, but is {told!r}")
+        if self.reduction == "values" and not isinstance(told, dict):
+            raise ValueError(f"{key}.reported must map values to counts beside reduction: values, but is {told!r}")
+        if self.reduction not in ("count", "values") and isinstance(told, Share | dict):
+            raise ValueError(
+                f"{key}.reported must be one number or a list beside reduction: {self.reduction}; or use count or values"
+            )
+        if isinstance(told, list) and self.reduction not in TYPICAL:
+            raise ValueError(f"{key}.reported is a list of typical values, which {self.reduction} is not; use reduction: median")
+
+    @property
+    def what(self) -> str:
+        """What is looked at, as a person reads it: `median of logits_i2t/std over steps 0–99`."""
+        if self.reduction == "count":
+            text = f"steps with {self.metric} {self.sign}"
+        else:
+            text = f"{self.reduction} of {self.metric}" if self.reduction != "values" else f"values of {self.metric}"
+        where = " and ".join(f"{name} = {value:g}" for name, value in self.where.items())
+        return f"{text}{_when(self.steps)}" + (f" where {where}" if where else "")
+
+    @property
+    def sign(self) -> str:
+        """When it is present: `< 4.6`; empty where the study doesn't say."""
+        return "" if self.comparison is None else f"{self.comparison} {self.value:g}"
+
+
+def _check_steps(key: str, steps: list[int] | None) -> None:
+    if steps and steps[0] > steps[1]:
+        raise ValueError(f"{key}.steps must be [first, last], but is {steps}")
+
+
+def _when(steps: list[int] | None) -> str:
+    if not steps:
+        return ""
+    return f" at step {steps[0]}" if steps[0] == steps[1] else f" over steps {steps[0]}–{steps[1]}"
