@@ -22,6 +22,7 @@ from ablate.errors import AblateError, BadInput
 if TYPE_CHECKING:
     from ablate.assess import Assessment
     from ablate.design import Plan
+    from ablate.diagnose import Asked
     from ablate.engines.base import Engine
     from ablate.records import Records
     from ablate.study import Resources
@@ -52,6 +53,7 @@ Seeds = Annotated[int | None, typer.Option(help="Paired seeds a cell, in place o
 Quick = Annotated[bool, typer.Option("--quick", help="A small budget, marked as such everywhere.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A shared param; may be repeated.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DeviceOption = Annotated[Device, typer.Option(help="auto: cuda where the study asks for GPUs, else cpu.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Trainings at a time; default one a core.")]
 
 
@@ -63,7 +65,7 @@ def run(
         EngineName, typer.Option(help="ray: one worker a core, or a cluster; inline: this process.")
     ] = EngineName.ray,
     workers: Workers = None,
-    device: Annotated[Device, typer.Option(help="auto: cuda where the study asks for GPUs, else cpu.")] = Device.auto,
+    device: DeviceOption = Device.auto,
     seeds: Seeds = None,
     quick: Quick = False,
     storage: Annotated[str | None, typer.Option(metavar="URL", help="Optuna's; default OUT/optuna.db.")] = None,
@@ -81,6 +83,7 @@ def run(
     from ablate.trials import Trials
 
     plan = _plan(study, seeds, quick, set_)
+    plan.check()
     records = Records(out or Path("reports") / plan.name)
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
     with records.lock():
@@ -93,10 +96,9 @@ def run(
         driver = Driver(plan, records, trials, tracker)
         todo = missing(plan, records.load())
         if todo:
-            on = "cuda" if device is Device.cuda or (device is Device.auto and plan.study.resources.gpus) else "cpu"
             trainer = _engine(engine, workers, ray_address, plan.study.resources, len(todo))
             with trainer, Progress(plan, records) as watcher:
-                driver.train(todo, trainer, watcher, on)
+                driver.train(todo, trainer, watcher, _device(device, plan.study.resources))
         driver.catch_up(records.load())
         found, pdf = _report(plan, records)
         driver.publish(found.headline_metrics(), [pdf, records.out / "verdict.json", records.out / "runs.csv"])
@@ -116,6 +118,7 @@ def plan(
     from ablate.records import Records
 
     made = _plan(study, seeds, quick, set_)
+    made.check()
     seen = forecast(made, Records(out or Path("reports") / made.name))
     if json_:
         print(json.dumps(seen.as_json(), indent=2))
@@ -159,6 +162,76 @@ def report(study: StudyFile, seeds: Seeds = None, quick: Quick = False, out: Out
 
 
 @app.command()
+def audit(
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="FineHARD, FG-OVD or COCO: .json, .jsonl, a .txt of them, a folder.")
+    ],
+    json_: Json = False,
+    min_area: Annotated[float, typer.Option(help="Least area to count by, a share of the image.")] = 0.01,
+    image_root: Annotated[Path | None, typer.Option(help="Where images are; default the folder of each file.")] = None,
+) -> None:
+    """Count a data set's invalid boxes by reason, and what each filter rule would discard."""
+    from ablate.audit import audit as count
+
+    found = count(data, min_area, image_root)
+    if json_:
+        print(json.dumps(found.as_json(), indent=2, allow_nan=False))
+    else:
+        from ablate import display
+
+        display.audit(display.stdout(), found)
+
+
+@app.command()
+def diagnose(
+    study: StudyFile,
+    arm: Annotated[str, typer.Option(metavar="ARM", help="all_off, all_on, or fixes joined by +.")] = "all_off",
+    out: Out = None,
+    device: DeviceOption = Device.auto,
+    set_: Set = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train again what was trained before.")] = False,
+    json_: Json = False,
+) -> None:
+    """Look for the symptoms that a report names in one short training, and say which of its defects are there."""
+    from ablate import display
+    from ablate.diagnose import diagnose, write_json
+    from ablate.engines.inline import InlineEngine
+    from ablate.progress import Progress
+    from ablate.records import Records
+    from ablate.report import write_diagnosis
+    from ablate.report.diagnosis import headline, quality_said
+
+    asked = _diagnosis(study, arm, set_)
+    asked.plan.check()
+    folder = out or Path("reports") / asked.plan.study.name
+    records = Records(folder / "diagnosis")
+    with records.lock():
+        if fresh:
+            records.forget()
+        with InlineEngine() as engine, Progress(asked.plan, records) as watcher:
+            found = diagnose(asked, records, engine, watcher, _device(device, asked.plan.study.resources))
+        write_json(found, folder)
+        markdown, pdf = write_diagnosis(found, study, folder)
+    if json_:
+        print((folder / "diagnosis.json").read_text(encoding="utf-8"), end="")
+    else:
+        console = display.stdout()
+        display.diagnosis(console, found, headline(found), quality_said(found))
+        display.diagnosed(console, markdown, pdf, study)
+    raise typer.Exit(3 if found.failures else 0)
+
+
+def _diagnosis(study: Path, arm: str, settings: list[str] | None) -> Asked:
+    """What a diagnosis asks for; an arm that isn't one is bad input."""
+    from ablate.diagnose import asked
+    from ablate.study import load_study
+    from ablate.target import load_target
+
+    loaded = load_study(study)
+    return asked(loaded, load_target(loaded.target), arm, _settings(settings or []))
+
+
+@app.command()
 def init() -> None:
     """Print a commented study to start from."""
     from importlib.resources import files
@@ -193,6 +266,10 @@ def _settings(settings: list[str]) -> dict[str, Any]:
             raise BadInput(f"--set: {text!r} must be KEY=VALUE, for example --set lr=0.001")
         parsed[key] = parse_value(value)
     return parsed
+
+
+def _device(asked: Device, resources: Resources) -> str:
+    return "cuda" if asked is Device.cuda or (asked is Device.auto and resources.gpus) else "cpu"
 
 
 def _engine(name: EngineName, workers: int | None, address: str | None, resources: Resources, runs: int) -> Engine:

@@ -92,6 +92,16 @@ class Plan:
     def seeds(self) -> int:
         return self.study.design.seeds
 
+    def check(self) -> None:
+        """See that what the params of its cells name can be used, as far as the target can tell before training.
+
+        Raises:
+            BadInput: if it can't.
+        """
+        if self.target.declaration.check:
+            for cell in self.cells.values():
+                self.target.declaration.check(cell.params)
+
     def arm_ids(self) -> list[str]:
         """The cells of the arms in standard (Yates) order: the first fix varies fastest."""
         return [self.arms[arm] for arm in factorial(self.fixes)]
@@ -226,6 +236,9 @@ def _check_metrics(study: Study, declaration: Declaration) -> None:
     wanted += [("curves", name, step) for name in study.curves]
     for claim in study.claims:
         wanted.append((f"claims.{claim.name}.metric", claim.metric, final if claim.reduction == "final" else step))
+    for symptom in study.symptoms:
+        wanted.append((f"symptoms.{symptom.name}.metric", symptom.metric, step))
+        wanted += [(f"symptoms.{symptom.name}.where", name, step) for name in symptom.where]
     for where, name, known in wanted:
         if name not in known:
             raise BadInput(f"{where}: {name!r} is never reported by {study.target}; use {suggest(name, known)}")

@@ -59,7 +59,7 @@ class Driver:
         runs = {run.id: run for run in todo}
         if target.declaration.prepare:
             watcher.preparing()
-        _prepare(engine, target.name, [run.cell.params for run in _one_a_cell(todo)])
+        prepare(engine, target.name, [run.cell.params for run in one_a_cell(todo)])
         tasks = [Task(run.id, target.name, run.cell.params, run.seed, device) for run in todo]
         for event in engine.run(tasks):
             run = runs[event.run_id]
@@ -119,7 +119,12 @@ class Driver:
             return None
 
 
-def _prepare(engine: Engine, target: str, params: Sequence[Mapping[str, Any]]) -> None:
+def prepare(engine: Engine, target: str, params: Sequence[Mapping[str, Any]]) -> None:
+    """Let the target make what its runs share.
+
+    Raises:
+        EngineError: in one line, whatever the target raises.
+    """
     try:
         engine.prepare(target, params)
     except AblateError:
@@ -129,7 +134,8 @@ def _prepare(engine: Engine, target: str, params: Sequence[Mapping[str, Any]]) -
         raise EngineError(f"{target} failed while preparing what its runs share ({why}); mend it and run again") from error
 
 
-def _one_a_cell(runs: Sequence[PlannedRun]) -> list[PlannedRun]:
+def one_a_cell(runs: Sequence[PlannedRun]) -> list[PlannedRun]:
+    """The first run of each cell."""
     return list({run.cell.id: run for run in runs}.values())
 
 

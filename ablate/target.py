@@ -50,19 +50,24 @@ class Declaration:
         metrics: by name.
         params: every param it takes, with its default; empty where any is accepted.
         resolve: params → the full, canonical params. Two runs that resolve alike are one run.
+        check: whether what params name (a model, a data set) can be used: raises BadInput, and warns of what is left out.
+            Called with resolved params before anything is trained or written.
         prepare: what all its runs need, made once before the first (a pretrained start).
             Called as `prepare(params)` by every worker at once; it makes a thing once and lets the others wait.
         seconds: about how long a run with these params takes on one core, for `plan` before any was timed.
         quick: the params of `--quick`.
+        diagnose: the params of `diagnose`: enough of a training to see its symptoms.
         version: part of every cell's id: raise it when the same params start to mean another training.
     """
 
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     resolve: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
+    check: Callable[[Mapping[str, Any]], None] | None = None
     prepare: Callable[[Mapping[str, Any]], None] | None = None
     seconds: Callable[[Mapping[str, Any]], float] | None = None
     quick: Mapping[str, Any] = field(default_factory=dict)
+    diagnose: Mapping[str, Any] = field(default_factory=dict)
     version: int = 1
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"torch", "torchvision", "transformers", "optuna", "mlflow", "ray", "matplotlib", "typst", "pandas"}
+HEAVY = {"torch", "torchvision", "transformers", "optuna", "mlflow", "ray", "matplotlib", "typst", "pandas", "PIL"}
 #: Where each heavy package may be imported: modules, or packages that end in a dot.
 ALLOWED = {
     "optuna": ("ablate.trials",),
@@ -21,10 +21,11 @@ ALLOWED = {
     "torch": ("ablate.targets.",),
     "torchvision": ("ablate.targets.",),
     "transformers": ("ablate.targets.",),
+    "PIL": ("ablate.targets.",),
     "matplotlib": ("ablate.report.",),
     "typst": ("ablate.report.",),
 }
-PURE = ("ablate.study", "ablate.design", "ablate.target", "ablate.run", "ablate.errors", "ablate.analysis.")
+PURE = ("ablate.study", "ablate.statements", "ablate.design", "ablate.target", "ablate.run", "ablate.errors", "ablate.analysis.")
 
 
 def _name(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The report: a typeset PDF and its figures. What plots and typesets is imported only to write one."""
+"""The reports: typeset PDFs and their figures. What plots and typesets is imported only to write one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ablate.assess import Assessment
+    from ablate.diagnose import Diagnosis
     from ablate.records import Records
 
 
@@ -16,6 +17,8 @@ def write_report(found: Assessment, records: Records, out: Path) -> Path:
     The same assessment gives the same files, byte for byte: they carry the time of the last run, not of
     the writing.
     """
+    from dataclasses import asdict
+
     from ablate.report.content import gather
     from ablate.report.curves import Curves
     from ablate.report.gallery import draw_all
@@ -23,4 +26,28 @@ def write_report(found: Assessment, records: Records, out: Path) -> Path:
 
     curves = Curves(found.plan, found.records, records)
     figures = draw_all(found, curves, out / "figures")
-    return typeset(gather(found, curves, figures), out / "figures", out / "report.pdf")
+    content = gather(found, curves, figures)
+    return typeset(asdict(content), content.ended, out / "figures", out / "report.pdf")
+
+
+def write_diagnosis(found: Diagnosis, study: Path, out: Path) -> tuple[Path, Path]:
+    """Write `diagnosis.md` and `diagnosis.pdf` under `out`, and the figure under `diagnosis/figures/`; returns both paths.
+
+    Args:
+        found: the diagnosis.
+        study: the study file, for the command that would test the fixes.
+        out: the study's folder.
+    """
+    from dataclasses import asdict
+
+    from ablate.records import write_atomic
+    from ablate.report.diagnosis import diagnosis_content
+    from ablate.report.diagnosis_md import as_markdown
+    from ablate.report.gallery import draw_symptoms
+    from ablate.report.pdf import typeset
+
+    figures, markdown = out / "diagnosis" / "figures", out / "diagnosis.md"
+    content = diagnosis_content(found, study, draw_symptoms(found.symptoms, figures))
+    write_atomic(markdown, as_markdown(content).encode())
+    ended = max((record.started + record.seconds for record in found.records.values()), default=0.0)
+    return markdown, typeset(asdict(content), ended, figures, out / "diagnosis.pdf", "diagnosis.typ")

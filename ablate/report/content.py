@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from ablate.analysis.claims import ClaimResult
 from ablate.analysis.effects import Effect, mean_effect
 from ablate.assess import Assessment, design_table
+from ablate.design import Plan
 from ablate.report.appendix import Appendix, appendix
 from ablate.report.curves import LAST_PART, Curves
 from ablate.report.gallery import Figure, cautioned
 from ablate.report.sweeps_plot import shown_sweeps
-from ablate.report.text import duration, interval, number, p_value, param, point
-from ablate.study import Goal
+from ablate.report.symptoms import SymptomsPart, symptoms_part
+from ablate.report.text import duration, interval, number, p_value, param, plural, point
+from ablate.study import Fix, Goal
 from ablate.target import Metric
 
 
@@ -119,6 +121,7 @@ class Content:
     raw: tuple[RawRanking, ...]
     interactions: tuple[EffectRow, ...]
     secondary: tuple[Secondary, ...]
+    symptoms: SymptomsPart | None
     curves: tuple[CurveGroup, ...]
     figures: Mapping[str, Figure]
     sweeps: tuple[SweepNote, ...]
@@ -146,10 +149,11 @@ def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Cont
         raw=tuple(filter(None, (_raw(found, curves, name, about) for name, about in cautioned(found).items()))),
         interactions=_interactions(found),
         secondary=tuple(_secondary(found, goal) for goal in found.plan.study.secondary),
+        symptoms=symptoms_part(found.symptoms, found.defects, "all off", plural(found.plan.seeds, "seed")),
         curves=_curve_groups(found, figures),
         figures={figure.group: figure for figure in figures if not figure.group.startswith("curve:")},
         sweeps=tuple(_sweep(found, name) for name in shown_sweeps(found)),
-        claims=tuple(_claims(found)),
+        claims=claim_rows(found.plan, found.claims),
         appendix=appendix(found),
         ended=max((record.started + record.seconds for record in found.records.values()), default=0.0),
     )
@@ -163,9 +167,8 @@ def _row(name: str, effect: Effect, p: float) -> EffectRow:
     return EffectRow(name, _estimate(effect), p_value(p))
 
 
-def _meaning(found: Assessment, name: str) -> tuple[tuple[str, str, str], ...]:
+def meaning(fix: Fix) -> tuple[tuple[str, str, str], ...]:
     """What off and on set: (param, off, on), `unset` where one of them leaves the param alone."""
-    fix = found.plan.study.fixes[name]
     keys = dict.fromkeys([*fix.off, *fix.on])
     off, on = ({key: param(side[key]) if key in side else "unset" for key in keys} for side in (fix.off, fix.on))
     return tuple((key, off[key], on[key]) for key in keys)
@@ -175,7 +178,7 @@ def _fix(found: Assessment, name: str) -> FixRow:
     fix = found.verdict.fixes[name]
     return FixRow(
         name=name,
-        params=_meaning(found, name),
+        params=meaning(found.plan.study.fixes[name]),
         effect=_estimate(fix.effect),
         p=p_value(fix.p_adjusted),
         word=fix.word,
@@ -188,7 +191,7 @@ def _fix(found: Assessment, name: str) -> FixRow:
 def _proposed(found: Assessment, name: str) -> FixRow:
     """A row for a study without a verdict: what the fix is."""
     none = Estimate("–", "")
-    return FixRow(name, _meaning(found, name), none, "–", "no verdict", none, none, none)
+    return FixRow(name, meaning(found.plan.study.fixes[name]), none, "–", "no verdict", none, none, none)
 
 
 def _facts(found: Assessment) -> tuple[tuple[str, str], ...]:
@@ -274,9 +277,10 @@ def _sweep(found: Assessment, name: str) -> SweepNote:
     return SweepNote(name, sweep.param, arm, rows)
 
 
-def _claims(found: Assessment) -> list[dict[str, Any]]:
-    arms = [claim.arm for claim in found.plan.study.claims]
-    return [
+def claim_rows(plan: Plan, claims: Sequence[ClaimResult]) -> tuple[Mapping[str, str], ...]:
+    """The table of claims; the last words of what is expected stay on one line."""
+    arms = [claim.arm for claim in plan.study.claims]
+    return tuple(
         {
             "name": claim.name,
             "arm": arm.replace("_", " ") if arm in ("all_on", "all_off") else arm,
@@ -285,5 +289,5 @@ def _claims(found: Assessment) -> list[dict[str, Any]]:
             "verdict": claim.verdict,
             "detail": claim.detail,
         }
-        for claim, arm in zip(found.claims, arms, strict=True)
-    ]
+        for claim, arm in zip(claims, arms, strict=True)
+    )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ablate.analysis.symptoms import SymptomResult
 from ablate.assess import Assessment
 from ablate.report.curves import MOST_POINTS, Curves
 from ablate.report.curves_plot import compact, panel_arms, panels
 from ablate.report.effects_plot import forest, trajectory
 from ablate.report.style import CAUTION, TEXT_WIDTH, look, save
 from ablate.report.sweeps_plot import shown_sweeps, sweeps
+from ablate.report.symptoms_plot import CAPTION, ranges, strips
 from ablate.report.text import plural
 from ablate.target import Metric
 
@@ -22,7 +25,7 @@ class Figure:
 
     Attributes:
         name: of its files, without the suffix.
-        group: where it belongs: `forest`, `trajectory`, `sweeps`, `others`, or `curve:METRIC`.
+        group: where it belongs: `forest`, `symptoms`, `trajectory`, `sweeps`, `others`, or `curve:METRIC`.
         caption: what is drawn, bands and smoothing included.
         width: inches.
     """
@@ -44,6 +47,15 @@ def draw_all(found: Assessment, curves: Curves, folder: Path) -> list[Figure]:
         ]
 
 
+def draw_symptoms(results: Sequence[SymptomResult], folder: Path) -> Figure | None:
+    """Draw and save the figure of symptoms; None where none has a range that chance allows."""
+    rows = strips(results)
+    if not rows:
+        return None
+    with look():
+        return _saved(folder, ranges(rows, TEXT_WIDTH), Figure("symptoms", "symptoms", CAPTION, TEXT_WIDTH))
+
+
 def _saved(folder: Path, drawn: Any, figure: Figure) -> Figure:
     save(drawn, folder, figure.name)
     return figure
@@ -53,6 +65,8 @@ def _drawn(found: Assessment, curves: Curves) -> Any:
     """(figure, name, group, caption), one at a time."""
     if found.verdict.fixes:
         yield forest(found, TEXT_WIDTH), "forest", "forest", FOREST
+    if rows := strips(found.symptoms):
+        yield ranges(rows, TEXT_WIDTH), "symptoms", "symptoms", CAPTION
     declared = found.plan.target.declaration.metrics
     for metric, about in cautioned(found).items():
         yield from _cautioned(found, curves, metric, about)

@@ -6,35 +6,40 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import asdict
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from ablate.report.content import Content
-
-TEMPLATE = Path(__file__).with_name("template.typ")
+TEMPLATES = Path(__file__).parent
 
 
-def typeset(content: Content, figures: Path, out: Path) -> Path:
-    """Set the report and move it into place whole.
+def typeset(content: Mapping[str, Any], ended: float, figures: Path, out: Path, template: str = "template.typ") -> Path:
+    """Set a document and move it into place whole.
 
     The content goes to the template as JSON, so no string of a study is ever read as markup. Only the fonts
     that come with typst are used, and the PDF's date is the end of the last run: the same content gives the
     same bytes.
+
+    Args:
+        content: what the template reads.
+        ended: when the last run ended, seconds since the epoch; 0 where there is none.
+        figures: the folder of SVGs that the content names.
+        out: the PDF.
+        template: one of this folder's.
     """
     import typst
 
-    ended = datetime.fromtimestamp(int(content.ended), UTC)
-    data = asdict(content) | {"date": f"{ended.day} {ended:%B %Y}" if content.ended else ""}
+    at = datetime.fromtimestamp(int(ended), UTC)
+    data = {**content, "date": f"{at.day} {at:%B %Y}" if ended else ""}
     with tempfile.TemporaryDirectory(prefix="ablate-report-") as folder:
         root = Path(folder)
-        shutil.copy(TEMPLATE, root / "report.typ")
+        for source in TEMPLATES.glob("*.typ"):
+            shutil.copy(source, root)
         (root / "content.json").write_text(json.dumps(data, ensure_ascii=False, allow_nan=False), encoding="utf-8")
         for svg in figures.glob("*.svg"):
             shutil.copy(svg, root)
-        pdf = typst.compile(str(root / "report.typ"), root=str(root), ignore_system_fonts=True, timestamp=int(content.ended))
+        pdf = typst.compile(str(root / template), root=str(root), ignore_system_fonts=True, timestamp=int(ended))
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(out.name + ".part")
     part.write_bytes(pdf)
