@@ -13,14 +13,24 @@ class MemoryBank:
         size: how many pairs it holds (the fork's default is 128).
         warmup: forward calls (micro-batches, not optimizer steps) before it starts. The confusion of the two is defect 2.
         dim: of the embeddings.
+        skip_zeros: leave out pairs whose region embedding is zero; the fork keeps them, so invalid boxes come back as negatives.
+        side: `both`, or the one side whose past embeddings serve as negatives: `image` or `text`.
 
     Attributes:
         ptr: where the next pair is written.
         full: whether it has come round once.
     """
 
-    def __init__(self, size: int, warmup: int, dim: int, device: torch.device | str = "cpu") -> None:
-        self.size, self.warmup = size, warmup
+    def __init__(
+        self,
+        size: int,
+        warmup: int,
+        dim: int,
+        device: torch.device | str = "cpu",
+        skip_zeros: bool = False,
+        side: str = "both",
+    ) -> None:
+        self.size, self.warmup, self.skip_zeros, self.side = size, warmup, skip_zeros, side
         self.images = torch.zeros(size, dim, device=device)
         self.texts = torch.zeros(size, dim, device=device)
         self.ptr, self.full = 0, False
@@ -30,9 +40,11 @@ class MemoryBank:
         return self.size > 0 and forward >= self.warmup
 
     def negatives(self, forward: int) -> tuple[Tensor, Tensor]:
-        """What is held for this forward: (images, texts), both [held, dim]; held is 0 until the bank has started."""
+        """What serves as negatives in this forward: (images, texts), [held, dim] each; none until the bank has started, and none
+        of a side that is not kept."""
         held = 0 if not self.active(forward) else self.size if self.full else self.ptr
-        return self.images[:held], self.texts[:held]
+        images, texts = (held if self.side in ("both", side) else 0 for side in ("image", "text"))
+        return self.images[:images], self.texts[:texts]
 
     def enqueue(self, forward: int, images: Tensor, texts: Tensor) -> None:
         """Write pairs, [boxes, dim] each, over the oldest; nothing before the bank has started.
@@ -40,7 +52,12 @@ class MemoryBank:
         New storage is made rather than the old overwritten: a loss that still needs its negatives for the backward pass
         keeps the ones it saw.
         """
-        if not self.active(forward) or not len(images):
+        if not self.active(forward):
+            return
+        if self.skip_zeros:
+            kept = images.detach().any(dim=1)
+            images, texts = images[kept], texts[kept]
+        if not len(images):
             return
         where = (self.ptr + torch.arange(len(images), device=images.device)) % self.size
         self.images = self.images.index_copy(0, where[-self.size :], images.detach()[-self.size :])

@@ -2,22 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from ablate.targets.region_clip.boxes import keep
-from ablate.targets.region_clip.scenes import Scenes, make_scenes
+from ablate.targets.region_clip.boxes import annotated, keep, valid
+from ablate.targets.region_clip.finehard import Fault, Row
+from ablate.targets.region_clip.inputs import Inputs, inputs_of
+from ablate.targets.region_clip.photos import pixels
+from ablate.targets.region_clip.scenes import SMALL_AREA, make_scenes
+from ablate.targets.region_clip.source import Source, order, split
+from ablate.targets.region_clip.tokens import Tokenizer
+
+Ints = NDArray[np.int64]
 
 
-@lru_cache(maxsize=3)
-def training_scenes(count: int, seed: int, invalid_rate: float) -> Scenes:
-    """The scenes of a seed, in their order; kept, since every arm of a block asks for the same."""
-    return make_scenes(count, seed, invalid_rate=invalid_rate)
+@dataclass(frozen=True)
+class TrainingSet:
+    """A run's images in their order, the same in every arm of its seed.
+
+    Attributes:
+        images: the distinct ones, uint8 [distinct, 3, size, size].
+        which: the image at each place, [n].
+        boxes: float32 fractions x1, y1, x2, y2, [n, max boxes, 4]; rows past `counts` are zero.
+        counts: boxes at each place, [n].
+        expressions: token ids of each box's text, [n, max boxes, words].
+        captions: token ids of each image's texts, [n, texts an image, words].
+        faults: what could not be used.
+    """
+
+    images: NDArray[np.uint8]
+    which: Ints
+    boxes: NDArray[np.float32]
+    counts: Ints
+    expressions: Ints
+    captions: Ints
+    faults: tuple[Fault, ...] = ()
+
+    def quality(self) -> dict[str, float]:
+        """The `data/...` metrics: boxes, shares of invalid and of small ones, faults."""
+        there = annotated(self.boxes, self.counts)
+        good = there & valid(self.boxes)
+        small = good & ~valid(self.boxes, SMALL_AREA)
+        boxes, sound = int(there.sum()), int(good.sum())
+        return {
+            "data/boxes": boxes,
+            "data/invalid_share": 1 - sound / max(boxes, 1),
+            "data/small_share": int(small.sum()) / max(sound, 1),
+            "data/faults": len(self.faults),
+        }
+
+
+def training_set(params: Mapping[str, Any], seed: int) -> TrainingSet:
+    """Of resolved params and a seed; kept, since every arm of a block asks for the same."""
+    count = params["forwards"] * params["batch_size"]
+    if params["data"] == "scenes":
+        return _scenes(count, seed, params["invalid_rate"], params["model"], Source.of(params))
+    return _photos(count, seed, params["expression"], params["max_boxes"], params["model"], Source.of(params))
+
+
+@lru_cache(maxsize=2)
+def _scenes(count: int, seed: int, invalid_rate: float, model: str, source: Source) -> TrainingSet:
+    inputs = inputs_of({"model": model, **vars(source)})
+    made = make_scenes(count, seed, invalid_rate=invalid_rate, size=inputs.size)
+    expressions = _padded([list(texts) for texts in made.expressions], made.boxes.shape[1], inputs)
+    captions = encode_all(inputs.tokenizer, made.captions, inputs.words)[:, None]
+    return TrainingSet(made.images, np.arange(count), made.boxes, made.counts, expressions, captions)
+
+
+@lru_cache(maxsize=2)
+def _photos(count: int, seed: int, expression: str, max_boxes: int, model: str, source: Source) -> TrainingSet:
+    inputs, found = inputs_of({"model": model, **vars(source)}), split(source)
+    rows, broken = order(found.train, count, seed, inputs.size)
+    distinct = list(dict.fromkeys(rows))
+    index = {row: i for i, row in enumerate(distinct)}
+    boxes = np.zeros((count, max_boxes, 4), np.float32)
+    for place, row in enumerate(rows):
+        for slot, region in enumerate(row.regions[:max_boxes]):
+            boxes[place, slot] = region.box
+    captions = [text for row in rows for text in (row.caption, row.short_caption)]
+    return TrainingSet(
+        images=np.stack([pixels(row.image, inputs.size) for row in distinct]),
+        which=np.asarray([index[row] for row in rows]),
+        boxes=boxes,
+        counts=np.asarray([min(len(row.regions), max_boxes) for row in rows]),
+        expressions=_padded(_chosen(rows, expression, seed), max_boxes, inputs),
+        captions=encode_all(inputs.tokenizer, captions, inputs.words).reshape(count, 2, -1),
+        faults=(*found.faults, *broken),
+    )
+
+
+def _chosen(rows: Sequence[Row], expression: str, seed: int) -> list[list[str]]:
+    """Each box's text: short, long, or either by chance, anew at each place, as FG-CLIP chooses."""
+    rng = np.random.default_rng([seed, 3001])
+    share = {"short": 0.0, "both": 0.5, "long": 1.0}[expression]
+    return [[region.long if rng.random() < share else region.short for region in row.regions] for row in rows]
+
+
+def _padded(texts: Sequence[Sequence[str]], most: int, inputs: Inputs) -> Ints:
+    """Token ids of up to `most` texts a place, [places, most, words]; zero where there are fewer."""
+    kept = [place[:most] for place in texts]
+    flat = encode_all(inputs.tokenizer, [text for place in kept for text in place] or [""], inputs.words)
+    ids = np.zeros((len(kept), most, flat.shape[1]), np.int64)
+    there = np.arange(most)[None, :] < np.asarray([len(place) for place in kept])[:, None]
+    ids[there] = flat[: int(there.sum())]
+    return ids
+
+
+def encode_all(tokenizer: Tokenizer, texts: Sequence[str], words: int) -> Ints:
+    """Token ids of many texts, each distinct one encoded once, [texts, words]."""
+    distinct = list(dict.fromkeys(texts))
+    place = {text: i for i, text in enumerate(distinct)}
+    ids: Ints = tokenizer(distinct, words)[[place[text] for text in texts]]
+    return ids
 
 
 @dataclass(frozen=True)
@@ -29,6 +132,7 @@ class Window:
         boxes: of all kept boxes, [boxes, 4], in the order of their images.
         image: which image each lies on, [boxes].
         expressions: token ids of each, [boxes, words].
+        captions: token ids of each image's texts, [images, texts an image, words].
         sizes: how many boxes each micro-batch has.
     """
 
@@ -36,19 +140,21 @@ class Window:
     boxes: Tensor
     image: Tensor
     expressions: Tensor
+    captions: Tensor
     sizes: tuple[int, ...]
 
 
 def windows(
-    scenes: Scenes, batch_size: int, accumulation: int, box_filter: str, min_area: float, device: torch.device
+    data: TrainingSet, batch_size: int, accumulation: int, box_filter: str, min_area: float, device: torch.device
 ) -> Iterator[Window]:
-    """Cut scenes into windows of `accumulation` micro-batches of `batch_size` images; the last may be shorter."""
-    kept = keep(scenes.boxes, scenes.counts, box_filter, min_area)
+    """Cut a training set into windows of `accumulation` micro-batches of `batch_size` images; the last may be shorter."""
+    kept = keep(data.boxes, data.counts, box_filter, min_area)
     span = batch_size * accumulation
-    for start in range(0, len(scenes), span):
+    for start in range(0, len(data.which), span):
         image, slot = np.nonzero(kept[start : start + span])
-        images = scenes.images[start : start + span]
+        images, captions = data.images[data.which[start : start + span]], data.captions[start : start + span]
         sizes = np.bincount(image // batch_size, minlength=-(-len(images) // batch_size))
-        boxes, expressions = scenes.boxes[start + image, slot], scenes.expressions[start + image, slot]
-        on_device = [torch.from_numpy(part).to(device) for part in (images, boxes, image, expressions)]
-        yield Window(on_device[0], on_device[1], on_device[2], on_device[3], tuple(int(size) for size in sizes))
+        boxes, expressions = data.boxes[start + image, slot], data.expressions[start + image, slot]
+        on_device = [torch.from_numpy(part).to(device) for part in (images, boxes, image, expressions, captions)]
+        pictures, corners, owner, texts, wholes = on_device
+        yield Window(pictures, corners, owner, texts, wholes, tuple(int(size) for size in sizes))

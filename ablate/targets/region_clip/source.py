@@ -1,0 +1,170 @@
+"""Which rows of a data set are trained on and which are held out, and what is wrong with the rest. Imports no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ablate.errors import BadInput
+from ablate.targets.region_clip.boxes import valid
+from ablate.targets.region_clip.finehard import Dataset, Fault, Row, read_finehard
+from ablate.targets.region_clip.photos import BrokenImage, pixels
+from ablate.targets.region_clip.settings import AUTO, SCENES
+
+#: Where no validation file is given or found, every so many-th row is held out.
+HELD_OUT_EVERY = 5
+#: Of a data set with no more rows than this, every image is decoded before anything is trained.
+DECODED_FIRST = 2000
+
+
+@dataclass(frozen=True)
+class Source:
+    """The params that say where the data comes from."""
+
+    data: str
+    val_data: str
+    image_root: str
+    bad_rows: str
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Source:
+        """From resolved params."""
+        return cls(params["data"], params["val_data"], params["image_root"], params["bad_rows"])
+
+    @property
+    def made(self) -> bool:
+        """Whether the images are the made scenes."""
+        return self.data == SCENES
+
+
+@dataclass(frozen=True)
+class Split:
+    """The rows of a data set and its faults."""
+
+    train: tuple[Row, ...]
+    val: tuple[Row, ...]
+    faults: tuple[Fault, ...]
+
+
+@lru_cache(maxsize=2)
+def split(source: Source) -> Split:
+    """Read a data set; kept, since every run of a study asks for the same.
+
+    Raises:
+        BadInput: if a file can't be used.
+    """
+    train = _read(source.data, source)
+    other = _validation(source)
+    if other is not None:
+        val = _read(str(other), source)
+        return Split(train.rows, val.rows, (*train.faults, *val.faults))
+    rows = train.rows
+    held = rows[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
+    return Split(tuple(row for i, row in enumerate(rows) if (i + 1) % HELD_OUT_EVERY), held, train.faults)
+
+
+def _read(path: str, source: Source) -> Dataset:
+    return read_finehard(Path(path), None if source.image_root == AUTO else Path(source.image_root))
+
+
+def _validation(source: Source) -> Path | None:
+    """`val_data`, or the file or folder beside the data whose name has `val` in place of `train`."""
+    if source.val_data != AUTO:
+        return Path(source.val_data)
+    data = Path(source.data)
+    beside = data.with_name(data.name.replace("train", "val"))
+    return beside if beside != data and beside.exists() else None
+
+
+def usable(rows: Iterable[Row], size: int) -> tuple[list[Row], list[Fault]]:
+    """The rows whose image can be decoded, and a fault for each of the others."""
+    good: list[Row] = []
+    faults: list[Fault] = []
+    for row in rows:
+        try:
+            pixels(row.image, size)
+        except BrokenImage as error:
+            faults.append(row.broken_image(error))
+        else:
+            good.append(row)
+    return good, faults
+
+
+def order(rows: tuple[Row, ...], count: int, seed: int, size: int) -> tuple[list[Row], list[Fault]]:
+    """The rows of `count` places in training: shuffled anew each time round, those with broken images passed over.
+
+    Raises:
+        BadInput: if no image can be decoded.
+    """
+    rng = np.random.default_rng([seed, 3000])
+    chosen: list[Row] = []
+    broken: dict[Row, Fault] = {}
+    while len(chosen) < count:
+        before = len(chosen)
+        for index in rng.permutation(len(rows)):
+            good, faults = usable([rows[index]], size)
+            chosen += good
+            broken.update((rows[index], fault) for fault in faults)
+            if len(chosen) == count:
+                break
+        if len(chosen) == before:
+            raise BadInput(f"params.data: none of its {len(rows)} images can be decoded; mend the images or image_root")
+    return chosen, list(broken.values())
+
+
+def fingerprint(rows: Iterable[Row]) -> str:
+    """What identifies rows for weights made from them: texts, image names and sizes in bytes."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(repr((row.image.name, row.image.stat().st_size, row.caption, row.short_caption)).encode())
+    return digest.hexdigest()
+
+
+def check(params: Mapping[str, Any], size: int) -> None:
+    """See what is wrong with a data set before anything is trained.
+
+    Warns of rows that are left out; where `bad_rows` is `refuse`, refuses them.
+
+    Raises:
+        BadInput: if a file can't be used, nothing usable is left, or a row is at fault and is to be refused.
+    """
+    source = Source.of(params)
+    if not source.made:
+        _check(source, size)
+
+
+@lru_cache(maxsize=4)
+def _check(source: Source, size: int) -> None:
+    found = split(source)
+    faults = list(found.faults)
+    if source.bad_rows == "refuse" or len(found.train) + len(found.val) <= DECODED_FIRST:
+        faults += usable((*found.train, *found.val), size)[1]
+    if faults and source.bad_rows == "refuse":
+        raise BadInput(f"params.data: {source.data!r} has {summary(faults)}; mend them, or give bad_rows: skip")
+    if faults:
+        warnings.warn(f"params.data: left out {summary(faults)}", stacklevel=3)
+    _check_regions(found, source)
+
+
+def _check_regions(found: Split, source: Source) -> None:
+    if not any(row.regions for row in found.train):
+        raise BadInput(f"params.data: {source.data!r} has no box to train on; give data with bbox_info")
+    boxes = np.asarray([region.box for row in found.val for region in row.regions], float).reshape(-1, 4)
+    if valid(boxes).sum() < 2:
+        where = source.val_data if source.val_data != AUTO else source.data
+        raise BadInput(f"params.val_data: {where!r} holds out fewer than two valid boxes; give more rows to validate on")
+
+
+def summary(faults: list[Fault]) -> str:
+    """`3 faults (2 broken image, 1 empty caption), the first: train.json row 12: ...`."""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(fault.kind for fault in faults).most_common())
+    noun = "fault" if len(faults) == 1 else "faults"
+    return f"{len(faults)} {noun} ({kinds}), the first: {faults[0]}"
