@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,14 +22,16 @@ from ablate.run import Run
 from ablate.study import load_study
 from ablate.target import load_target
 from ablate.targets.region_clip import resolve, train
-from ablate.targets.region_clip.data import training_scenes, windows
-from ablate.targets.region_clip.evaluate import evaluate
-from ablate.targets.region_clip.model import RegionCLIP, contrastive_loss
-from ablate.targets.region_clip.pretrain import load_pretrained
+from ablate.targets.region_clip.data import training_set, windows
+from ablate.targets.region_clip.evaluate import evaluate, held_out
+from ablate.targets.region_clip.loop import Trainer, make_bank, make_model
+from ablate.targets.region_clip.optimizer import Optimizer
+from ablate.targets.region_clip.probes import Probes
 from ablate.tracking import MLflowTracker
 from ablate.trials import Trials
 
-REPEATS = 7
+REPEATS = 11
+CPU = torch.device("cpu")
 
 
 def median_seconds(*work: Callable[[], object]) -> list[float]:
@@ -44,29 +47,46 @@ def median_seconds(*work: Callable[[], object]) -> list[float]:
 
 
 def region_rows() -> list[tuple[str, float, str]]:
-    """A region run, its evaluation, and a window's towers at once against micro-batch by micro-batch."""
+    """A region run, its evaluation, and an optimizer step: towers at once against micro-batch by micro-batch, and its parts."""
     torch.set_num_threads(1)
-    params = resolve({})
-    model = RegionCLIP(load_pretrained(params), 2.6592)
-    scenes = training_scenes(32, 0, 0.0)
-
-    def through(accumulation: int) -> None:
-        for batch in windows(scenes, 4, accumulation, "none", 0.0, torch.device("cpu")):
-            regions, texts = model.regions(batch.images, batch.boxes, batch.image), model.texts(batch.expressions)
-            losses = [
-                contrastive_loss(r @ t.T, t @ r.T)
-                for r, t in zip(regions.split(batch.sizes), texts.split(batch.sizes), strict=True)
-            ]
-            torch.stack(losses).sum().backward()
-
-    whole, apart, held_out = median_seconds(lambda: through(8), lambda: through(1), lambda: evaluate(model, 256))
+    changes: list[dict[str, Any]] = [
+        {},
+        {"apart": True},
+        {"probes": "off"},
+        {"global_weight": 0.0},
+        {"precision": "fp32"},
+    ]
+    model, data = make_model(resolve({}), CPU), held_out(resolve({}))
+    taken = median_seconds(*(step(**each) for each in changes), lambda: evaluate(model, data))
+    at_once, one_by_one, silent, alone, single, evaluation = taken
     (run,) = median_seconds(lambda: train({}, Run(0)))
     return [
-        ("region run, 400 forwards", run, "1 thread"),
-        ("  of it: one held-out evaluation", held_out, f"{4 * held_out / run:.0%} of a run, at 4 a run"),
-        ("  of it: a window of 8 forwards, towers at once", whole, ""),
-        ("  the same forward by forward", apart, f"{apart / whole:.2f} × at once"),
+        ("region run, 400 forwards", run, "1 thread, bf16"),
+        ("  of it: one held-out evaluation", evaluation, f"{4 * evaluation / run:.0%} of a run, at 4 a run"),
+        ("  of it: an optimizer step of 8 forwards, towers at once", at_once, ""),
+        ("  the same forward by forward", one_by_one, f"{one_by_one / at_once:.2f} × at once"),
+        ("  the same without probes", silent, f"{silent / at_once:.2f} ×"),
+        ("  the same without the global loss", alone, f"{alone / at_once:.2f} ×"),
+        ("  the same in fp32", single, f"{single / at_once:.2f} ×"),
     ]
+
+
+def step(apart: bool = False, **changes: Any) -> Callable[[], None]:
+    """An optimizer step over the same 32 images each time it is called, whole or (`apart`) micro-batch by micro-batch."""
+    params = resolve({"forwards": 8, **changes})
+    model, run, accumulation = make_model(params, CPU), Run(0), params["gradient_accumulation"]
+    optimizer, bank = Optimizer(model, params["lr"], params["weight_decay"]), make_bank(params, model.dim, CPU)
+    trainer = Trainer(params, model, optimizer, bank, Probes(run, params["probes"]))
+
+    def take() -> None:
+        for i, window in enumerate(windows(training_set(params, 0), 4, 1 if apart else accumulation, "none", 0.0, CPU)):
+            loss = trainer.loss(window, range(i, i + len(window.sizes)), 0)
+            assert loss is not None
+            (loss / accumulation).backward()
+        trainer.probes.flush(range(8), optimizer.step())
+        run.points.clear()
+
+    return take
 
 
 def bookkeeping_rows(folder: Path) -> list[tuple[str, float, str]]:
