@@ -56,7 +56,8 @@ def judge_claim(claim: Claim, observed: Sequence[float | None], why: str = "") -
     """
     seen = [value for value in observed if value is not None and np.isfinite(value)]
     if not seen:
-        why = why or ("no run of the arm completed" if not observed else "the arm's runs never logged it there")
+        silent = "its runs ended without it" if claim.reduction == "final" else "its runs never logged it there"
+        why = why or (silent if observed else "no run of the arm completed")
         return ClaimResult(claim.name, claim.expected, None, "untestable", why)
     mean = float(np.mean(seen))
     holds = bool(COMPARE[claim.comparison](mean, claim.value))

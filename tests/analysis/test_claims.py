@@ -50,7 +50,7 @@ def test_seeds_that_never_showed_it_are_left_out() -> None:
     ("observed", "why"),
     [
         ([], "no run of the arm completed"),
-        ([None, None], "the arm's runs never logged it there"),
+        ([None, None], "its runs never logged it there"),
         ([float("nan")], "never logged"),
     ],
 )
@@ -59,3 +59,7 @@ def test_what_can_not_be_tested_says_why(observed: list[float | None], why: str)
     assert (found.verdict, found.observed) == ("untestable", None)
     assert why in found.detail
     assert found.expected == "max of m < 2"
+
+
+def test_a_final_metric_that_no_run_had_says_so() -> None:
+    assert judge_claim(claim(reduction="final"), [float("nan")]).detail == "its runs ended without it"
