@@ -87,12 +87,15 @@ def run(
     records = Records(out or Path("reports") / plan.name)
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
     with records.lock():
+        if not fresh:
+            records.keep_to(plan.fingerprints())
         trials = Trials(storage or default_storage(records.out), plan)
         tracker = NullTracker() if uri == "none" else MLflowTracker(uri, plan, records.identity())
         if fresh:  # once it is known that all three can be written
             records.forget()
             trials.forget()
             tracker.forget()
+            records.keep_to(plan.fingerprints())
         driver = Driver(plan, records, trials, tracker)
         todo = missing(plan, records.load())
         if todo:
@@ -208,6 +211,7 @@ def diagnose(
     with records.lock():
         if fresh:
             records.forget()
+        records.keep_to(asked.plan.fingerprints())
         with InlineEngine() as engine, Progress(asked.plan, records) as watcher:
             found = diagnose(asked, records, engine, watcher, _device(device, asked.plan.study.resources))
         write_json(found, folder)

@@ -102,6 +102,12 @@ class Plan:
             for cell in self.cells.values():
                 self.target.declaration.check(cell.params)
 
+    def fingerprints(self) -> dict[str, str]:
+        """The contents of what each cell's params name, by cell id; only of cells whose params name something."""
+        read = self.target.declaration.fingerprint
+        found = {key: read(cell.params) for key, cell in self.cells.items()} if read else {}
+        return {key: contents for key, contents in found.items() if contents}
+
     def arm_ids(self) -> list[str]:
         """The cells of the arms in standard (Yates) order: the first fix varies fastest."""
         return [self.arms[arm] for arm in factorial(self.fixes)]

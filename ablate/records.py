@@ -107,6 +107,25 @@ class Records:
         finally:
             lock.release()
 
+    def keep_to(self, contents: Mapping[str, str]) -> None:
+        """Note what the cells' params name (`Plan.fingerprints`), so that later runs are trained on the same.
+
+        Raises:
+            BadInput: if a cell has runs here that were trained on other contents.
+        """
+        path = self.out / "contents.json"
+        try:
+            noted: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            noted = {}
+        trained = {run.rpartition("-")[0] for run in self.load()}
+        if any(noted.get(cell, held) != held for cell, held in contents.items() if cell in trained):
+            raise BadInput(
+                f"--out: {self.out} holds runs of a data set or model that has changed since; give --fresh, or another folder"
+            )
+        if contents:
+            write_atomic(path, json.dumps({**noted, **contents}, indent=1).encode())
+
     def forget(self) -> None:
         """Delete every run (`--fresh`)."""
         for folder in (self._runs, self._curves, self._artifacts):

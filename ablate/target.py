@@ -52,6 +52,8 @@ class Declaration:
         resolve: params → the full, canonical params. Two runs that resolve alike are one run.
         check: whether what params name (a model, a data set) can be used: raises BadInput, and warns of what is left out.
             Called with resolved params before anything is trained or written.
+        fingerprint: identifies the contents of what params name; empty where they name nothing. Runs of other contents are not
+            taken for those of a plan.
         prepare: what all its runs need, made once before the first (a pretrained start).
             Called as `prepare(params)` by every worker at once; it makes a thing once and lets the others wait.
         seconds: about how long a run with these params takes on one core, for `plan` before any was timed.
@@ -64,6 +66,7 @@ class Declaration:
     params: Mapping[str, Any] = field(default_factory=dict)
     resolve: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
     check: Callable[[Mapping[str, Any]], None] | None = None
+    fingerprint: Callable[[Mapping[str, Any]], str] | None = None
     prepare: Callable[[Mapping[str, Any]], None] | None = None
     seconds: Callable[[Mapping[str, Any]], float] | None = None
     quick: Mapping[str, Any] = field(default_factory=dict)

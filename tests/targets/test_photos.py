@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from ablate.errors import BadInput
-from ablate.targets.region_clip import check, source
+from ablate.targets.region_clip import check
 from ablate.targets.region_clip.boxes import valid
 from ablate.targets.region_clip.data import training_set
 from ablate.targets.region_clip.evaluate import held_out
 from ablate.targets.region_clip.photos import BrokenImage, pixels
-from ablate.targets.region_clip.source import Source, order, split
+from ablate.targets.region_clip.source import Source, fingerprint, order, split
+from ablate.targets.region_clip.start import start_path
 from tests.builders import write_study
 from tests.shell import command, environment
 from tests.targets.small import by_metric, save_clip, settled, trained, write_photos
@@ -168,6 +169,79 @@ def test_data_without_boxes_is_refused(tmp_path):
         check(settled(data=str(tmp_path / "train.json")))
 
 
+def test_a_box_that_could_not_be_used_counts_as_invalid(photos):
+    final = trained(data=str(photos / "train.json"), forwards=4)[0]
+    rows = json.loads((photos / "train.json").read_text())
+    lost = {3, 10, 20, 30}  # broken, missing and without a caption: the last two never come to their boxes, the first two do
+    boxes = [region["bbox"][:4] for i, row in enumerate(rows) for region in row["bbox_info"] if i not in lost - {3, 10}]
+    invalid = sum(not (0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1) for x1, y1, x2, y2 in boxes)
+    assert invalid == 3
+    assert (final["data/boxes"], final["data/invalid_share"]) == (len(boxes), pytest.approx(3 / len(boxes)))
+
+
+def test_no_image_is_both_trained_on_and_held_out(tmp_path):
+    rows = write_photos(tmp_path, 10)
+    (tmp_path / "train.json").write_text(json.dumps([row for row in rows for _ in range(2)]))
+    found = split(Source.of(settled(data=str(tmp_path / "train.json"))))
+    assert (len(found.train), len(found.val)) == (16, 4)
+    assert not {row.image for row in found.train} & {row.image for row in found.val}
+    (tmp_path / "other.json").write_text(json.dumps(rows[3:5]))
+    with pytest.raises(BadInput, match=r"params\.val_data: .* holds 2 images that are trained on too, train-003\.png for one"):
+        check(settled(data=str(tmp_path / "train.json"), val_data=str(tmp_path / "other.json")))
+
+
+def test_of_a_folder_the_files_named_val_are_held_out(photos):
+    found = split(Source.of(settled(data=str(photos))))
+    assert {row.file for row in found.val} == {"val.json"}
+    assert {row.file for row in found.train} == {"train.json"}
+
+
+def test_held_out_images_that_are_all_broken_are_refused_before_training(tmp_path):
+    write_photos(tmp_path, 6)
+    for row in write_photos(tmp_path, 4, "val.json"):
+        (tmp_path / row["f_path"]).write_text("broken")
+    refused = pytest.raises(BadInput, match=r"params\.val_data: .* holds out fewer than two valid boxes")
+    with refused, pytest.warns(UserWarning, match="left out 4 faults"):
+        check(settled(data=str(tmp_path / "train.json")))
+
+
+def test_texts_boxes_and_images_identify_a_data_set_and_the_start_made_from_it(photos):
+    params = settled(data=str(photos / "train.json"))
+
+    def identity():
+        for cached in (split, fingerprint):
+            cached.cache_clear()
+        return fingerprint(Source.of(params)), start_path(params)
+
+    before = identity()
+    assert identity() == before
+    rows = json.loads((photos / "train.json").read_text())
+    rows[0]["bbox_info"][0]["long_expr"] += " again"
+    (photos / "train.json").write_text(json.dumps(rows))
+    reworded = identity()
+    image = photos / rows[0]["f_path"]
+    whole = bytearray(image.read_bytes())
+    whole[-30] ^= 1
+    image.write_bytes(bytes(whole))
+    repainted = identity()
+    assert before[0] != reworded[0] == repainted[0]  # names and sizes of images, not their bytes
+    assert len({path for _, path in (before, reworded, repainted)}) == 3
+
+
+def test_runs_of_data_that_has_changed_since_are_not_taken_for_this_studys(photos):
+    words = ("--set", f"data={photos / 'train.json'}", "--set", "forwards=4")
+    assert run(photos, *words).returncode == 0
+    assert "0 trained now" in run(photos, *words).stdout
+    rows = json.loads((photos / "train.json").read_text())
+    (photos / "train.json").write_text(json.dumps(rows[:50]))
+    changed = run(photos, *words)
+    assert changed.returncode == 2
+    assert changed.stderr.splitlines()[-1].endswith("has changed since; give --fresh, or another folder")
+    fresh = run(photos, *words, "--fresh")
+    assert fresh.returncode == 0
+    assert "4 trained now" in fresh.stdout
+
+
 def test_too_little_held_out_is_refused(tmp_path):
     write_photos(tmp_path, 3)
     with pytest.raises(BadInput, match=r"params\.val_data: .* holds out fewer than two valid boxes; give more rows"):
@@ -180,4 +254,3 @@ def test_photos_train_a_saved_clip_of_224_pixels(photos):
     final, run = trained(**whole, forwards=4, batch_size=2, gradient_accumulation=2, eval_every=0)
     assert by_metric(run)["train/grad_norm"].min() > 0
     assert 0 <= final["eval/region_top1"] <= 1
-    assert source.fingerprint(split(Source.of(settled(**whole))).train[:2])

@@ -107,6 +107,7 @@ def test_a_filter_that_drops_every_box_of_a_forward_does_not_stop_the_training()
 def test_data_quality_counts_what_the_training_was_given():
     final, run = trained(forwards=200, invalid_rate=0.2)
     seen = by_metric(run)
+    assert np.allclose(seen["logits_i2t/range"], seen["logits_i2t/max"] - seen["logits_i2t/min"])
     assert final["data/boxes"] == seen["train/valid_boxes"].sum()
     assert final["data/invalid_share"] == pytest.approx(seen["image_norm/zeros"].sum() / final["data/boxes"])
     assert final["data/invalid_share"] == pytest.approx(0.2, abs=0.06)

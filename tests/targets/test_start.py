@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ablate.errors import BadInput
-from ablate.targets.region_clip import DEFAULTS, check, prepare
+from ablate.targets.region_clip import DEFAULTS, check, fingerprint, prepare
 from ablate.targets.region_clip import start as starting
 from ablate.targets.region_clip.inputs import inputs_of
 from ablate.targets.region_clip.start import load_start, pretrain, start_path
@@ -90,6 +90,17 @@ def test_a_models_own_pixel_statistics_are_used(tmp_path):
 
     inputs._inputs.cache_clear()
     assert inputs_of(settled(model=str(tmp_path))).pixels == ((0.5, 0.5, 0.5), (0.1, 0.2, 0.3))
+
+
+def test_a_saved_model_is_identified_by_what_its_folder_holds(tmp_path):
+    save_clip(tmp_path)
+    params = settled(model=str(tmp_path))
+    before = fingerprint(params)
+    assert before == fingerprint(params)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"logit_scale_init_value": 1.0}))
+    assert fingerprint(params) != before
+    assert fingerprint(settled()) == ""
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ablate.targets.region_clip.boxes import annotated, keep, valid
-from ablate.targets.region_clip.finehard import Fault, Row
+from ablate.targets.region_clip.finehard import MALFORMED_BOX, NOT_FINITE, REVERSED, Fault, Row
 from ablate.targets.region_clip.inputs import Inputs, inputs_of
 from ablate.targets.region_clip.photos import pixels
 from ablate.targets.region_clip.scenes import SMALL_AREA, make_scenes
@@ -21,6 +21,8 @@ from ablate.targets.region_clip.source import Source, order, split
 from ablate.targets.region_clip.tokens import Tokenizer
 
 Ints = NDArray[np.int64]
+#: Faults of a box that leave the rest of its row usable.
+BOX_FAULTS = (MALFORMED_BOX, NOT_FINITE, REVERSED)
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class TrainingSet:
         counts: boxes at each place, [n].
         expressions: token ids of each box's text, [n, max boxes, words].
         captions: token ids of each image's texts, [n, texts an image, words].
+        quality: the `data/...` metrics: boxes, shares of invalid and of small ones, faults.
         faults: what could not be used.
     """
 
@@ -43,20 +46,26 @@ class TrainingSet:
     counts: Ints
     expressions: Ints
     captions: Ints
+    quality: Mapping[str, float]
     faults: tuple[Fault, ...] = ()
 
-    def quality(self) -> dict[str, float]:
-        """The `data/...` metrics: boxes, shares of invalid and of small ones, faults."""
-        there = annotated(self.boxes, self.counts)
-        good = there & valid(self.boxes)
-        small = good & ~valid(self.boxes, SMALL_AREA)
-        boxes, sound = int(there.sum()), int(good.sum())
-        return {
-            "data/boxes": boxes,
-            "data/invalid_share": 1 - sound / max(boxes, 1),
-            "data/small_share": int(small.sum()) / max(sound, 1),
-            "data/faults": len(self.faults),
-        }
+
+def quality(boxes: NDArray[np.float32], unusable: int = 0, faults: int = 0) -> dict[str, float]:
+    """What is to be said of a data set's boxes, [boxes, 4].
+
+    Args:
+        unusable: boxes that are not among them since they could not be used at all: invalid too.
+        faults: rows and boxes that could not be used at all.
+    """
+    good = valid(boxes)
+    small = good & ~valid(boxes, SMALL_AREA)
+    every, sound = len(boxes) + unusable, int(good.sum())
+    return {
+        "data/boxes": every,
+        "data/invalid_share": 1 - sound / max(every, 1),
+        "data/small_share": int(small.sum()) / max(sound, 1),
+        "data/faults": faults,
+    }
 
 
 def training_set(params: Mapping[str, Any], seed: int) -> TrainingSet:
@@ -73,7 +82,8 @@ def _scenes(count: int, seed: int, invalid_rate: float, model: str, source: Sour
     made = make_scenes(count, seed, invalid_rate=invalid_rate, size=inputs.size)
     expressions = _padded([list(texts) for texts in made.expressions], made.boxes.shape[1], inputs)
     captions = encode_all(inputs.tokenizer, made.captions, inputs.words)[:, None]
-    return TrainingSet(made.images, np.arange(count), made.boxes, made.counts, expressions, captions)
+    said = quality(made.boxes[annotated(made.boxes, made.counts)])
+    return TrainingSet(made.images, np.arange(count), made.boxes, made.counts, expressions, captions, said)
 
 
 @lru_cache(maxsize=2)
@@ -87,6 +97,9 @@ def _photos(count: int, seed: int, expression: str, max_boxes: int, model: str, 
         for slot, region in enumerate(row.regions[:max_boxes]):
             boxes[place, slot] = region.box
     captions = [text for row in rows for text in (row.caption, row.short_caption)]
+    faults = (*found.faults, *broken)
+    every = np.asarray([region.box for row in found.train for region in row.regions], np.float32).reshape(-1, 4)
+    unusable = sum(fault.kind in BOX_FAULTS for fault in found.train_faults)
     return TrainingSet(
         images=np.stack([pixels(row.image, inputs.size) for row in distinct]),
         which=np.asarray([index[row] for row in rows]),
@@ -94,7 +107,8 @@ def _photos(count: int, seed: int, expression: str, max_boxes: int, model: str, 
         counts=np.asarray([min(len(row.regions), max_boxes) for row in rows]),
         expressions=_padded(_chosen(rows, expression, seed), max_boxes, inputs),
         captions=encode_all(inputs.tokenizer, captions, inputs.words).reshape(count, 2, -1),
-        faults=(*found.faults, *broken),
+        quality=quality(every, unusable, len(faults)),
+        faults=faults,
     )
 
 

@@ -55,7 +55,7 @@ class HeldOut:
 
 def held_out(params: Mapping[str, Any]) -> HeldOut:
     """The held-out regions of resolved params; the same in every run of a study. Made scenes have up to four an image; of
-    photographs all valid boxes are taken, by their long expressions."""
+    photographs, the first `eval_images` rows, all valid boxes are taken, by their long expressions."""
     return _held_out(params["eval_images"], params["model"], Source.of(params))
 
 

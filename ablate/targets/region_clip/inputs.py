@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -84,6 +85,15 @@ def check_model(model: str) -> None:
     vision = _config(model).get("vision_config") or {}
     if vision.get("image_size", CLIP_IMAGE) % vision.get("patch_size", 32):
         raise BadInput(f"params.model: {model!r} cuts its images into uneven patches; give a model whose patch_size fits")
+
+
+def model_fingerprint(model: str) -> str:
+    """What identifies a saved model: its configuration, and the names, sizes (bytes) and times (ns) of its files. Empty for the
+    small model, which is made here, and for a hub name."""
+    if model == SMALL or not Path(model).is_dir():
+        return ""
+    files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(Path(model).iterdir())]
+    return hashlib.sha256(repr((_config(model), files)).encode()).hexdigest()
 
 
 def _config(model: str) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def train(params: Mapping[str, Any], run: Run) -> dict[str, float]:
         forward = forwards.stop
     found = evaluate(model, held)
     run.log_metrics(found, forward)
-    final = found | data.quality()
+    final = {**found, **data.quality}
     return final if math.isnan(first_step) else {**final, "bank/first_step": first_step}
 
 
@@ -88,7 +88,8 @@ class Trainer:
     probes: Probes
 
     def step(self, window: Window, forwards: range, step: int) -> None:
-        """Step over a window: the gradient is that of the mean loss of `gradient_accumulation` micro-batches."""
+        """Step over a window: the gradient is that of the losses' sum over `gradient_accumulation`, so of their mean unless the
+        last window is shorter."""
         loss = self.loss(window, forwards, step)
         if loss is not None:
             (loss / self.params["gradient_accumulation"]).backward()

@@ -89,7 +89,7 @@ def make_scenes(
 
     Args:
         count: how many.
-        seed, stream: what is drawn; the same give the same scenes.
+        seed, stream: what is drawn; the same give the same scenes for the same count.
         box_counts: the probabilities of 1, 2, ... annotated boxes an image.
         invalid_rate: the probability that a box is broken: its object is there, but the box has no area or lies outside.
         size: side of the images, pixels.

@@ -24,7 +24,7 @@ DEFAULTS: dict[str, Any] = {
     "train_vision": True,
     "train_text": True,
     # defect 1
-    "logit_scale_init": 2.6592,  # log of the region logits' multiplier
+    "logit_scale_init": 2.6592,  # log of what multiplies region cosines, beside cosine_spread
     "cosine_spread": None,  # multiplies region cosines: None is 0.144 for the small model, 1 for any other
     # defect 2
     "bank_size": 128,
@@ -118,6 +118,7 @@ def _check_type(key: str, value: Any, default: Any) -> None:
 def _check_values(params: Mapping[str, Any]) -> None:
     _check("eval_images", params["eval_images"], params["eval_images"] >= 16, "at least 16, to fill a group of 32 regions")
     _check("cosine_spread", params["cosine_spread"], params["cosine_spread"] > 0, "a number above 0")
+    _check("invalid_rate", params["invalid_rate"], params["invalid_rate"] <= 1, "a share, at most 1")
     weights = params["region_weight"] + params["global_weight"]
     _check("region_weight", params["region_weight"], weights > 0, "a number above 0, or one for global_weight")
     if params["model"] == SMALL:

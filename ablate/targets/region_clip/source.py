@@ -47,11 +47,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Split:
-    """The rows of a data set and its faults."""
+    """The rows of a data set, no image in both parts, and the faults of both and of the training part alone."""
 
     train: tuple[Row, ...]
     val: tuple[Row, ...]
     faults: tuple[Fault, ...]
+    train_faults: tuple[Fault, ...]
 
 
 @lru_cache(maxsize=2)
@@ -61,14 +62,31 @@ def split(source: Source) -> Split:
     Raises:
         BadInput: if a file can't be used.
     """
-    train = _read(source.data, source)
+    data = _read(source.data, source)
     other = _validation(source)
     if other is not None:
         val = _read(str(other), source)
-        return Split(train.rows, val.rows, (*train.faults, *val.faults))
-    rows = train.rows
-    held = rows[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
-    return Split(tuple(row for i, row in enumerate(rows) if (i + 1) % HELD_OUT_EVERY), held, train.faults)
+        _check_apart(data.rows, val.rows, other)
+        return Split(data.rows, val.rows, (*data.faults, *val.faults), data.faults)
+    held = _held_out(data.rows)
+    train = tuple(row for row in data.rows if row.image not in held)
+    return Split(train, tuple(row for row in data.rows if row.image in held), data.faults, data.faults)
+
+
+def _held_out(rows: tuple[Row, ...]) -> set[Path]:
+    """The images held out of a data set that comes alone: those of its files called `val...`, else every fifth."""
+    named = {row.image for row in rows if Path(row.file).name.startswith("val")}
+    images = list(dict.fromkeys(row.image for row in rows))
+    return named if 0 < len(named) < len(images) else set(images[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY])
+
+
+def _check_apart(train: tuple[Row, ...], val: tuple[Row, ...], path: Path) -> None:
+    shared = {row.image for row in train} & {row.image for row in val}
+    if shared:
+        raise BadInput(
+            f"params.val_data: {str(path)!r} holds {len(shared)} images that are trained on too, {min(shared).name} for one; "
+            "give data of other images"
+        )
 
 
 def _read(path: str, source: Source) -> Dataset:
@@ -120,11 +138,16 @@ def order(rows: tuple[Row, ...], count: int, seed: int, size: int) -> tuple[list
     return chosen, list(broken.values())
 
 
-def fingerprint(rows: Iterable[Row]) -> str:
-    """What identifies rows for weights made from them: texts, image names and sizes in bytes."""
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update(repr((row.image.name, row.image.stat().st_size, row.caption, row.short_caption)).encode())
+@lru_cache(maxsize=4)
+def fingerprint(source: Source, contents: int = 0) -> str:
+    """What identifies a data set: the texts, boxes, image names and image sizes (bytes) of all its rows, and what the images of
+    the first `contents` training rows hold."""
+    found, digest = split(source), hashlib.sha256()
+    for row in (*found.train, *found.val):
+        size = row.image.stat().st_size if row.image.exists() else 0
+        digest.update(repr((row.image.name, size, row.caption, row.short_caption, row.regions)).encode())
+    for row in found.train[:contents]:
+        digest.update(row.image.read_bytes() if row.image.exists() else b"")
     return digest.hexdigest()
 
 
@@ -138,11 +161,11 @@ def check(params: Mapping[str, Any], size: int) -> None:
     """
     source = Source.of(params)
     if not source.made:
-        _check(source, size)
+        _check(source, size, params["eval_images"])
 
 
 @lru_cache(maxsize=4)
-def _check(source: Source, size: int) -> None:
+def _check(source: Source, size: int, held_out: int) -> None:
     found = split(source)
     faults = list(found.faults)
     if source.bad_rows == "refuse" or len(found.train) + len(found.val) <= DECODED_FIRST:
@@ -151,14 +174,10 @@ def _check(source: Source, size: int) -> None:
         raise BadInput(f"params.data: {source.data!r} has {summary(faults)}; mend them, or give bad_rows: skip")
     if faults:
         warnings.warn(f"params.data: left out {summary(faults)}", stacklevel=3)
-    _check_regions(found, source)
-
-
-def _check_regions(found: Split, source: Source) -> None:
     if not any(row.regions for row in found.train):
         raise BadInput(f"params.data: {source.data!r} has no box to train on; give data with bbox_info")
-    boxes = np.asarray([region.box for row in found.val for region in row.regions], float).reshape(-1, 4)
-    if valid(boxes).sum() < 2:
+    boxes = [region.box for row in usable(found.val[:held_out], size)[0] for region in row.regions]
+    if valid(np.asarray(boxes, np.float32).reshape(-1, 4)).sum() < 2:
         where = source.val_data if source.val_data != AUTO else source.data
         raise BadInput(f"params.val_data: {where!r} holds out fewer than two valid boxes; give more rows to validate on")
 

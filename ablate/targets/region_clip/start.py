@@ -58,7 +58,7 @@ def start_path(params: Mapping[str, Any]) -> Path:
     made_of = {key: params[key] for key in KEYS} | {"version": VERSION, "torch": torch.__version__}
     source = Source.of(params)
     if not source.made:
-        made_of["data"] = fingerprint(split(source).train)
+        made_of["data"] = fingerprint(source, contents=IMAGES)
     digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
     return cache_folder() / f"region_clip-{digest}"
 
