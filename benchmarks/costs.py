@@ -49,33 +49,34 @@ def median_seconds(*work: Callable[[], object]) -> list[float]:
 def region_rows() -> list[tuple[str, float, str]]:
     """A region run, its evaluation, and an optimizer step: towers at once against micro-batch by micro-batch, and its parts."""
     torch.set_num_threads(1)
-    changes: list[dict[str, Any]] = [
-        {},
-        {"apart": True},
-        {"probes": "off"},
-        {"global_weight": 0.0},
-        {"precision": "fp32"},
-    ]
+    variants: dict[str, dict[str, Any]] = {
+        "forward by forward": {"apart": True},
+        "without probes": {"probes": "off"},
+        "without the global loss": {"global_weight": 0.0},
+        "with the fused attention kernel": {"fused": True},
+        "in fp32": {"precision": "fp32"},
+        "in fp32 with the fused attention kernel": {"precision": "fp32", "fused": True},
+    }
     model, data = make_model(resolve({}), CPU), held_out(resolve({}))
-    taken = median_seconds(*(step(**each) for each in changes), lambda: evaluate(model, data))
-    at_once, one_by_one, silent, alone, single, evaluation = taken
+    whole, evaluation, *others = median_seconds(
+        step(), lambda: evaluate(model, data), *(step(**changes) for changes in variants.values())
+    )
     (run,) = median_seconds(lambda: train({}, Run(0)))
     return [
         ("region run, 400 forwards", run, "1 thread, bf16"),
         ("  of it: one held-out evaluation", evaluation, f"{4 * evaluation / run:.0%} of a run, at 4 a run"),
-        ("  of it: an optimizer step of 8 forwards, towers at once", at_once, ""),
-        ("  the same forward by forward", one_by_one, f"{one_by_one / at_once:.2f} × at once"),
-        ("  the same without probes", silent, f"{silent / at_once:.2f} ×"),
-        ("  the same without the global loss", alone, f"{alone / at_once:.2f} ×"),
-        ("  the same in fp32", single, f"{single / at_once:.2f} ×"),
+        ("  of it: an optimizer step of 8 forwards, towers at once", whole, ""),
+        *((f"  the same {name}", taken, f"{taken / whole:.2f} ×") for name, taken in zip(variants, others, strict=True)),
     ]
 
 
-def step(apart: bool = False, **changes: Any) -> Callable[[], None]:
+def step(apart: bool = False, fused: bool = False, **changes: Any) -> Callable[[], None]:
     """An optimizer step over the same 32 images each time it is called, whole or (`apart`) micro-batch by micro-batch."""
     params = resolve({"forwards": 8, **changes})
     model, run, accumulation = make_model(params, CPU), Run(0), params["gradient_accumulation"]
     optimizer, bank = Optimizer(model, params["lr"], params["weight_decay"]), make_bank(params, model.dim, CPU)
+    if fused:
+        model.clip.set_attn_implementation("sdpa")
     trainer = Trainer(params, model, optimizer, bank, Probes(run, params["probes"]))
 
     def take() -> None:

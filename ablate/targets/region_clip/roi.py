@@ -1,5 +1,5 @@
-"""RoI Align to one value a box: batched, deterministic on every device, equal to torchvision's `roi_align` within 1e-5
-(output 1 x 1, `spatial_scale=1`, `sampling_ratio=-1`, `aligned=True`), gradients included.
+"""RoI Align to one value a box: batched, with no sum whose order threads or a device decide, and equal to torchvision's
+`roi_align` within 1e-5 (output 1 x 1, `spatial_scale=1`, `sampling_ratio=-1`, `aligned=True`), gradients included.
 
 The average of bilinear samples on a regular grid is separable: each sample's weights are a product of one over rows and one
 over columns, and so is the rule that drops samples outside the map. So a pooled feature is `wy @ map @ wx`, with each axis'

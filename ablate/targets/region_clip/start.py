@@ -113,7 +113,7 @@ def _no_bars() -> Iterator[None]:
 
 
 def pretrain(params: Mapping[str, Any]) -> CLIPModel:
-    """Train a small CLIP from scratch on pairs of image and caption (symmetric InfoNCE, cosine learning rate).
+    """Train a small CLIP from scratch on pairs of image and caption (symmetric InfoNCE, one-cycle learning rate).
 
     Deterministic: everything is drawn from fixed seeds. The caller's random state and thread count are put back.
     """
