@@ -36,6 +36,7 @@ METRICS = {
     "image_norm/zeros": Metric("region embeddings of norm 0", step=True),
     "logits_i2t/min": Metric("least region→text logit within the batch", step=True),
     "logits_i2t/max": Metric("greatest logit", step=True),
+    "logits_i2t/range": Metric("greatest less least logit", step=True),
     "logits_i2t/mean": Metric("mean logit", step=True),
     "logits_i2t/std": Metric("standard deviation of the logits (n − 1)", step=True),
     "bank/ptr": Metric("where the bank writes next", step=True),

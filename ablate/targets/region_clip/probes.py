@@ -98,6 +98,8 @@ class Probes:
         names = self._names
         for i, (forward, count) in enumerate(zip(self._forwards, self._candidates, strict=True)):
             logged = dict(zip(names, values[i * len(names) : (i + 1) * len(names)], strict=True)) | {"train/candidates": count}
+            if "logits_i2t/max" in logged:
+                logged["logits_i2t/range"] = logged["logits_i2t/max"] - logged["logits_i2t/min"]
             if count > 1:
                 chance = math.log(count)
                 logged |= {"train/chance_loss": chance, "train/region_loss_over_chance": logged["train/region_loss"] / chance}
