@@ -197,7 +197,7 @@ def diagnose(
 ) -> None:
     """Look for the symptoms that a report names in one short training, and say which of its defects are there."""
     from ablate import display
-    from ablate.diagnose import diagnose, write_json
+    from ablate.diagnose import diagnose, run_command, write_json
     from ablate.engines.inline import InlineEngine
     from ablate.progress import Progress
     from ablate.records import Records
@@ -206,6 +206,7 @@ def diagnose(
 
     asked = _diagnosis(study, arm, set_)
     asked.plan.check()
+    command = run_command(study, set_ or [])
     folder = out or Path("reports") / asked.plan.study.name
     records = Records(folder / "diagnosis")
     with records.lock():
@@ -215,13 +216,13 @@ def diagnose(
         with InlineEngine() as engine, Progress(asked.plan, records) as watcher:
             found = diagnose(asked, records, engine, watcher, _device(device, asked.plan.study.resources))
         write_json(found, folder)
-        markdown, pdf = write_diagnosis(found, study, folder)
+        markdown, pdf = write_diagnosis(found, command, folder)
     if json_:
         print((folder / "diagnosis.json").read_text(encoding="utf-8"), end="")
     else:
         console = display.stdout()
         display.diagnosis(console, found, headline(found), quality_said(found))
-        display.diagnosed(console, markdown, pdf, study)
+        display.diagnosed(console, markdown, pdf, command)
     raise typer.Exit(3 if found.failures else 0)
 
 

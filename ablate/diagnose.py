@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -114,7 +115,13 @@ def asked(study: Study, target: Target, arm: str = "all_off", params: Mapping[st
     order = [plan.arms[each] for each in dict.fromkeys(arms)]
     runs = sorted((run for run in plan.runs if run.cell.id in order), key=lambda run: order.index(run.cell.id))
     named = replace(plan, name=f"{study.name}-diagnosis", runs=tuple(runs))
-    return Asked(named, wanted, len(make_plan(study, target).runs))
+    return Asked(named, wanted, len(make_plan(given, target).runs))
+
+
+def run_command(study: Path, settings: Sequence[str] = ()) -> str:
+    """What would test the fixes of a diagnosis, for a shell: the study's run with the same `--set`s, each as it was given."""
+    words = ["python", "-m", "ablate", "run", str(study)] + [word for text in settings for word in ("--set", text)]
+    return shlex.join(words)
 
 
 def diagnose(asked: Asked, records: Records, engine: Engine, watcher: Watcher, device: str) -> Diagnosis:

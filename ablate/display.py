@@ -68,16 +68,20 @@ def _claims(console: Console, claims: Sequence[ClaimResult]) -> None:
     for claim in claims:
         observed = "–" if claim.observed is None else f"{claim.observed:.4g}"
         verdict = f"[{STYLES[claim.verdict]}]{claim.verdict}[/]"
-        verdict += f": {_escape(claim.detail)}" if claim.verdict == "untestable" else ""
+        verdict += f": {_escape(claim.detail)}" if claim.verdict != "confirmed" else ""
         table.add_row(_escape(claim.name), _escape(claim.expected), observed, verdict)
     console.print(table)
 
 
 def diagnosis(console: Console, found: Diagnosis, headline: str, data: str) -> None:
     """What was reported beside what is observed, the defects with their signs, claims, the data; the headline last."""
+    from ablate.report.symptoms import SET
+
     about = "" if found.reference else "; what was reported is of the training without fixes"
     console.print(f"[bold]{found.plan.name}[/bold]  {_escape(found.label)}, one run{about}")
     console.print(_symptoms(found.symptoms))
+    if any(result.symptom.set for result in found.symptoms):
+        console.print(SET)
     for result in found.symptoms:
         if result.agreement == "untestable":
             console.print(f"[yellow]untestable[/yellow] {_escape(f'{result.symptom.name}: {result.detail}')}")
@@ -92,10 +96,10 @@ def diagnosis(console: Console, found: Diagnosis, headline: str, data: str) -> N
     console.print(f"\n[bold]{_escape(headline)}[/bold]\n")
 
 
-def diagnosed(console: Console, markdown: Path, pdf: Path, study: Path) -> None:
-    """Where a diagnosis lies, and what would test the fixes."""
+def diagnosed(console: Console, markdown: Path, pdf: Path, command: str) -> None:
+    """Where a diagnosis lies, and the command that would test the fixes."""
     console.print(f"report    {markdown}\n          {pdf}", soft_wrap=True, markup=False)
-    console.print(f"next      python -m ablate run {study}", soft_wrap=True, markup=False)
+    console.print(f"next      {command}", soft_wrap=True, markup=False)
 
 
 def _symptoms(results: Sequence[SymptomResult]) -> Table:
@@ -105,8 +109,13 @@ def _symptoms(results: Sequence[SymptomResult]) -> Table:
         table.add_column(name, justify="left" if outer else "right", max_width=None if outer else 19, no_wrap=name == "agreement")
     for result in results:
         texts = (result.symptom.name, result.reported_text, result.observed_text, result.chance_text)
-        table.add_row(*map(_escape, texts), f"[{STYLES[result.agreement]}]{result.agreement}[/]")
+        table.add_row(*map(_escape, texts), _agreement(result))
     return table
+
+
+def _agreement(result: SymptomResult) -> str:
+    word = f"[{STYLES[result.agreement]}]{result.agreement}[/]"
+    return f"{word} (set)" if result.symptom.set else word
 
 
 def _defects(defects: Sequence[DefectResult]) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,21 +41,27 @@ class Evidence:
         return tuple(judge_defect(name, symptoms) for name in self._plan.fixes) if symptoms else ()
 
     def _claim(self, claim: Claim) -> ClaimResult:
-        arm = self._plan.study.arm(claim.arm)
-        against = None if claim.against is None else self._plan.study.arm(claim.against)
-        seeds = [
-            seed for seed in range(self._plan.seeds) if all(self._done(each, seed) for each in (arm, against) if each is not None)
-        ]
-        why = self._why_none(arm) or (self._why_none(against) if against is not None else "")
-        if claim.reduction != "final" and seeds:
-            curve = self._curve(self._run(arm, seeds[0]))
-            why = too_short(claim.steps, curve["step"], curve.get(claim.metric, np.empty(0)))
-        seen = (
-            []
-            if why
-            else [_less(*(self._value(claim, each, seed) for each in (arm, against) if each is not None)) for seed in seeds]
-        )
-        return judge_claim(claim, seen, why)
+        arms = tuple(self._plan.study.arm(name) for name in (claim.arm, claim.against) if name is not None)
+        seeds = [seed for seed in range(self._plan.seeds) if all(self._done(arm, seed) for arm in arms)]
+        if why := self._why_untestable(claim, arms, seeds):
+            return judge_claim(claim, [], why)
+        observed = [_less(*(self._value(claim, arm, seed) for arm in arms)) for seed in seeds]
+        ends = [float(np.min([self._end(arm, seed) for arm in arms])) for seed in seeds] if claim.by is not None else []
+        return judge_claim(claim, observed, ends=ends, planned=self._plan.seeds)
+
+    def _why_untestable(self, claim: Claim, arms: Sequence[Arm], seeds: Sequence[int]) -> str:
+        """Why an arm of a claim shows nothing, or its runs end before the claimed steps do; empty where neither is so."""
+        if why := next(filter(None, map(self._why_none, arms)), ""):
+            return why
+        if not seeds:
+            return "no seed completed in both arms"
+        return next(filter(None, (self._why_short(claim, arm, seed) for arm in arms for seed in seeds)), "")
+
+    def _why_short(self, claim: Claim, arm: Arm, seed: int) -> str:
+        if claim.reduction == "final":
+            return ""
+        curve = self._curve(self._run(arm, seed))
+        return too_short(claim.steps, curve["step"], curve.get(claim.metric, np.empty(0)))
 
     def _value(self, claim: Claim, arm: Arm, seed: int) -> float | None:
         run = self._run(arm, seed)
@@ -63,6 +69,10 @@ class Evidence:
             return outcome_of(self._kept[run], claim.metric)
         curve = self._curve(run)
         return reduce_curve(claim, curve["step"], curve[claim.metric]) if claim.metric in curve else None
+
+    def _end(self, arm: Arm, seed: int) -> float:
+        """The last step that a run logged, NaN where it logged none."""
+        return float(max(self._curve(self._run(arm, seed))["step"], default=np.nan))
 
     def _run(self, arm: Arm, seed: int) -> str:
         return run_id(self._plan.arms[arm], seed)
@@ -110,6 +120,7 @@ def symptom_json(result: SymptomResult) -> dict[str, Any]:
         "observed": observed_json,
         "interval": _plain(result.interval),
         "agreement": result.agreement,
+        "set": result.symptom.set,
         "p": result.p,
         "present": result.present,
         "detail": result.detail,

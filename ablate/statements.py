@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
 Comparison = Literal["<", "<=", ">", ">=", "=="]
-Reduction = Literal["final", "first", "last", "min", "max", "mean"]
+Reduction = Literal["final", "first", "last", "min", "max", "mean", "growth"]
 SymptomReduction = Literal["first", "last", "min", "max", "mean", "median", "count", "values"]
 Steps = Annotated[list[int], Field(min_length=2, max_length=2)]
 
@@ -28,31 +28,52 @@ class Claim(Section):
     """A statement about what an arm should show, to be confirmed or refuted by its runs.
 
     Each seed's curve is reduced over `steps` to one number, less that of the arm `against` where one is named; the mean over
-    seeds is compared with `value`.
+    seeds is compared with `value`, but `==` must hold of every seed.
     """
 
     name: str
     arm: str = Field("all_on", description="all_on, all_off, or fixes joined by +")
     against: str | None = Field(None, description="another arm: the claim is then about arm less against, paired by seed")
     metric: str
-    reduction: Reduction = Field("final", description="final: the final metric; else over the logged steps")
+    reduction: Reduction = Field(
+        "final",
+        description="final: the final metric; else over the logged steps; growth: the mean over the last tenth of the steps "
+        "less that over the first tenth",
+    )
     steps: Steps | None = Field(None, description="[first, last], both included; all steps where absent")
+    by: int | None = Field(
+        None, ge=0, description="beside final: the step by which a run that still lacks the metric refutes the claim"
+    )
     comparison: Comparison
     value: FiniteFloat
 
     @model_validator(mode="after")
     def _steps_fit(self) -> Claim:
-        _check_steps(f"claims.{self.name}", self.steps)
+        key = f"claims.{self.name}"
+        _check_steps(key, self.steps)
         if self.steps and self.reduction == "final":
-            raise ValueError(f"claims.{self.name}.steps says nothing of a final metric; give a reduction, for example last")
+            raise ValueError(f"{key}.steps says nothing of a final metric; give a reduction, for example last")
+        if self.by is not None and self.reduction != "final":
+            raise ValueError(
+                f"{key}.by is about a final metric, but reduction is {self.reduction}; use steps, or reduction: final"
+            )
+        if self.reduction == "growth" and (not self.steps or self.steps[0] == self.steps[1]):
+            raise ValueError(f"{key}.steps is missing; growth is over at least two steps, for example steps: [0, 79]")
         return self
+
+    @property
+    def tenth(self) -> int:
+        """How many steps a tenth of the claim's steps are, at least one."""
+        assert self.steps is not None, "growth has steps"
+        return max(1, (self.steps[1] - self.steps[0] + 1) // 10)
 
     @property
     def expected(self) -> str:
         """The claim as a person reads it: `max of logits_i2t/max, less that of all off > 0`."""
         what = self.metric if self.reduction == "final" else f"{self.reduction} of {self.metric}"
+        when = _when(self.steps) if self.by is None else f" by step {self.by}"
         less = f", less that of {self.against.replace('_', ' ', self.against.startswith('all_'))}" if self.against else ""
-        return f"{what}{_when(self.steps)}{less} {self.comparison} {self.value:g}"
+        return f"{what}{when}{less} {self.comparison} {self.value:g}"
 
 
 class Share(Section):
@@ -128,11 +149,16 @@ class Symptom(Section):
     )
     digits: int = Field(4, ge=0, le=12, description="decimals to which a number is shown and compared")
     note: str = Field("", description="a few words shown beside it")
+    set: bool = Field(
+        False, description="the training was set up to show this figure, so agreement says only that it was set up rightly"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Symptom:
         key = f"symptoms.{self.name}"
         _check_steps(key, self.steps)
+        if self.set and self.reported is None:
+            raise ValueError(f"{key}.set is about a figure that was reported; give reported, or remove set")
         if (self.comparison is None) != (self.value is None):
             raise ValueError(f"{key}: comparison and value go together; give both or neither")
         if self.reduction == "count" and self.comparison is None:

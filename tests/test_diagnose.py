@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ablate.diagnose import Asked, asked, diagnose, diagnosis_json, judge
+from ablate.diagnose import Asked, asked, diagnose, diagnosis_json, judge, run_command
 from ablate.driver import missing
 from ablate.engines.inline import InlineEngine
 from ablate.errors import BadInput
@@ -18,6 +19,7 @@ from ablate.progress import Progress
 from ablate.records import Records
 from ablate.report.diagnosis import diagnosis_content, headline, quality_said
 from ablate.report.diagnosis_md import as_markdown
+from ablate.report.symptoms import SET
 from ablate.study import load_study
 from ablate.target import load_target
 from tests.builders import open_plan, raw, study, target
@@ -46,6 +48,10 @@ def found(home: Path, arm: str = "all_off", *more: str) -> tuple[subprocess.Comp
     return done, json.loads((home / "reports/three_fixes/diagnosis.json").read_text())
 
 
+def pages(pdf: Path) -> int:
+    return subprocess.run(["pdftotext", "-raw", pdf, "-"], check=True, capture_output=True, text=True).stdout.count("\f")
+
+
 def test_the_arm_without_fixes_has_all_three_defects(home: Path) -> None:
     done, written = found(home)
     assert done.returncode == 0, done.stderr
@@ -54,7 +60,10 @@ def test_the_arm_without_fixes_has_all_three_defects(home: Path) -> None:
         "bbox_filter": "found",
         "memory_bank": "found",
     }
-    assert "all 3 defects are found" in done.stdout
+    said = "all 3 defects are found. Of 17 reported figures 6 were set to be as reported, though 1 differs; of the 11 others "
+    assert squeezed(said) in squeezed(done.stdout)  # the start of so few steps has not the spread that cosine_spread is made for
+    assert done.stdout.count("(set)") == 6 and SET in done.stdout
+    assert sum(each["set"] for each in written["symptoms"]) == 6
     seen = {each["name"]: each for each in written["symptoms"]}
     assert seen["logit_scale (finegrained)"]["observed"] == 2.65625
     assert f"{seen['its exponential']['observed']:.4f}" == "14.2428"
@@ -69,10 +78,18 @@ def test_what_lies_beyond_the_budget_is_untestable_with_its_reason(home: Path) -
     _, written = found(home)
     claims = {claim["name"]: claim for claim in written["claims"]}
     late = claims["region loss falls below 0.8"]
-    assert (late["verdict"], late["detail"]) == ("untestable", "its runs end at step 133, before step 399")
+    for each in (late, claims["logits reach 10"], claims["logits reach -10"]):
+        assert (each["verdict"], each["detail"]) == ("untestable", "its runs end at step 133, before step 399")
+    grows = claims["verify 1: with its scale fixed, the logit range grows in 10 trainer steps"]
+    assert grows["verdict"] in ("confirmed", "refuted") and grows["expected"] == "growth of logits_i2t/range over steps 0–79 > 0"
     assert claims["memory bank on at trainer step 6"]["verdict"] == "confirmed"
     assert claims["verify 3: the memory bank alone switches on at trainer step 6"]["verdict"] == "confirmed"
-    _, written = found(home, "all_off", "--set", "forwards=104")
+    done, written = found(home, "all_off", "--set", "forwards=104")
+    settings = "--set pretrain_steps=4 --set eval_images=16 --set forwards=104"
+    command = f"python -m ablate run {ROOT / THREE} {settings}"
+    assert f"next      {command}\n" in done.stdout
+    assert f"```sh\n{command}\n```" in (home / "reports/three_fixes/diagnosis.md").read_text()
+    assert squeezed(command) in pdf_text(home / "reports/three_fixes/diagnosis.pdf")
     symptom = next(each for each in written["symptoms"] if each["name"] == "region loss from trainer step 12 on")
     assert (symptom["agreement"], symptom["detail"]) == ("untestable", "its runs end at step 103, before step 133")
     assert (written["params"]["forwards"], written["defects"]["bbox_filter"]["verdict"]) == (104, "unclear")
@@ -87,6 +104,7 @@ def test_it_leaves_markdown_pdf_and_json_and_trains_nothing_again(home: Path) ->
     assert "runs done" not in again.stderr and [path.read_bytes() for path in files] == before
     assert not list(out.glob("*.db")) and not (home / "mlflow.db").exists()
     text = pdf_text(out / "diagnosis.pdf")
+    assert pages(out / "diagnosis.pdf") == 2
     for wanted in (
         "Symptoms: observed beside reported",
         "2.656250",
@@ -105,7 +123,8 @@ def test_the_arm_with_every_fix_has_none(home: Path) -> None:
     done, written = found(home, "all_on")
     assert done.returncode == 0, done.stderr
     assert {defect["verdict"] for defect in written["defects"].values()} == {"not found"}
-    assert "In arm all on, none of the 3 defects is found" in done.stdout
+    said = "In arm all on, none of the 3 defects is found. Of 17 reported figures 6 were set to be as reported in the training"
+    assert squeezed(said) in squeezed(done.stdout)
     assert "what was reported is of the training without fixes" in done.stdout
     assert squeezed("here it is all on that is looked at") in pdf_text(home / "reports/three_fixes/diagnosis.pdf")
 
@@ -189,7 +208,7 @@ def test_data_figures_are_shown_as_the_target_declares_them(tmp_path: Path) -> N
     result = judge(request, records)
     assert {figure.name: figure.value for figure in result.data} == {"data/boxes": 542.0, "data/invalid_share": 0.0675}
     assert diagnosis_json(result)["data"] == {"data/boxes": 542.0, "data/invalid_share": 0.0675}
-    assert "| `data/invalid_share` |  | 0.0675 |" in as_markdown(diagnosis_content(result, Path("study.yaml")))
+    assert "| `data/invalid_share` |  | 0.0675 |" in as_markdown(diagnosis_content(result, "python -m ablate run study.yaml"))
 
 
 def test_a_data_set_that_can_be_audited_is_pointed_to(tmp_path: Path) -> None:
@@ -204,14 +223,58 @@ def test_the_headline_names_what_is_found_and_what_is_not(tmp_path: Path) -> Non
     request, records = planted(tmp_path)
     result = carry_out(request, records)
     assert "1 of 3 defects found (found: good; unclear: bad, idle)" in headline(result)
-    assert "0 agree with what is seen here and 1 differ" in headline(result)
+    assert headline(result).endswith(" Of 1 reported figure 0 agree with what is seen here and 1 differs.")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "arm", "said"),
+    [
+        ("SSadu", "all_off", "Of 5 reported figures 2 were set to be as reported; of the 3 others 1 agrees with what is "
+         "seen here and 1 differs; 1 can't be tested."),
+        ("SDaa", "all_off", "Of 4 reported figures 2 were set to be as reported, though 1 differs; of the 2 others 2 agree with "
+         "what is seen here and 0 differ."),
+        ("SDa", "good", "Of 3 reported figures 2 were set to be as reported in the training without fixes; of the 1 other "
+         "1 agrees with what is seen here and 0 differ."),
+        ("S", "all_off", "Of 1 reported figure 1 was set to be as reported."),
+        ("add", "all_off", "Of 3 reported figures 1 agrees with what is seen here and 2 differ."),
+        ("n", "all_off", "0 of 3 defects found (unclear: good, bad, idle)."),
+    ],
+)  # fmt: skip
+def test_the_headline_counts_apart_what_was_set(tmp_path: Path, kinds: str, arm: str, said: str) -> None:
+    of_kind: dict[str, dict[str, Any]] = {
+        "a": {"reduction": "count", "comparison": "<", "value": 9, "reported": {"count": 20, "of": 20}},
+        "d": {"reduction": "first", "reported": 99},
+        "u": {"reduction": "first", "reported": 99, "steps": [0, 500]},
+        "n": {},
+    }
+    marked = [of_kind[kind.lower()] | ({"set": True} if kind.isupper() else {}) for kind in kinds.replace("S", "A")]
+    symptoms = [{"name": f"s{i}", "metric": "progress"} | each for i, each in enumerate(marked)]
+    made = study(symptoms=symptoms)
+    request, records = asked(made, load_target(made.target), arm), Records(tmp_path)
+    assert headline(carry_out(request, records)).endswith(said)
+
+
+def test_the_next_command_repeats_what_was_set_for_a_shell() -> None:
+    command = run_command(Path("my study.yaml"), ["data=/a b/*.json", "lr=1e-3", "note=it's"])
+    assert shlex.split(command) == [
+        "python", "-m", "ablate", "run", "my study.yaml", "--set", "data=/a b/*.json", "--set", "lr=1e-3", "--set", "note=it's",
+    ]  # fmt: skip
+    assert run_command(Path("study.yaml")) == "python -m ablate run study.yaml"
+
+
+def test_the_studys_runs_are_counted_with_what_was_set() -> None:
+    sweep = {"noisy": {"param": "noise", "values": [0.5, 1], "fixes": "all_on", "seeds": 6}}
+    made = study(symptoms=PLANTED_SYMPTOMS, sweeps=sweep)
+    loaded = load_target(made.target)
+    assert asked(made, loaded).study_runs == 54  # the arm with all fixes is the sweep's point at 0.5
+    assert asked(made, loaded, params={"noise": 0.25}).study_runs == 60
 
 
 def test_markup_in_names_stays_within_its_cell(tmp_path: Path) -> None:
     symptoms = [{"name": "a | b\n#x $y$", "fix": "good", "metric": "progress", "comparison": "<", "value": 9, "note": "*|*"}]
     request, records = planted(tmp_path)
     result = carry_out(replace(request, plan=replace(request.plan, study=study(symptoms=symptoms))), records)
-    lines = as_markdown(diagnosis_content(result, Path("study.yaml"))).splitlines()
+    lines = as_markdown(diagnosis_content(result, "python -m ablate run study.yaml")).splitlines()
     row = next(line for line in lines if "#x $y$" in line and line.startswith("| **a"))
     assert row.replace("\\|", "").count("|") == 6
 

@@ -41,6 +41,7 @@ GOOD = {"name": "s", "metric": "progress"}
         ({"reduction": "values", "reported": 3}, r"symptoms\.s\.reported must map values to counts"),
         ({"reduction": "max", "reported": [1, 2, 3]}, r"symptoms\.s\.reported is a list of typical values, which max is not"),
         ({"digits": -1}, r"symptoms\.0\.digits: -1 can't be used"),
+        ({"set": True}, r"symptoms\.s\.set is about a figure that was reported; give reported, or remove set"),
     ],
 )
 def test_what_is_refused_names_key_value_and_remedy(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
@@ -81,11 +82,33 @@ def test_a_claim_against_an_arm_that_is_none_is_refused(tmp_path: Path) -> None:
         load_study(write_study(tmp_path, raw(claims=[claim])))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"reduction": "max", "by": 9},
+            r"claims\.c\.by is about a final metric, but reduction is max; use steps, or reduction: fi",
+        ),
+        ({"by": -1}, r"claims\.0\.by: -1 can't be used"),
+        (
+            {"reduction": "growth"},
+            r"claims\.c\.steps is missing; growth is over at least two steps, for example steps: \[0, 79\]",
+        ),
+        ({"reduction": "growth", "steps": [3, 3]}, r"claims\.c\.steps is missing; growth is over at least two steps"),
+    ],
+)
+def test_a_claim_that_does_not_fit_its_reduction_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    claim = {"name": "c", "metric": "progress", "comparison": ">", "value": 0}
+    with pytest.raises(BadInput, match=message):
+        load_study(write_study(tmp_path, raw(claims=[claim | changes])))
+
+
 def test_they_read_as_sentences() -> None:
     claim = Claim(name="c", against="all_off", metric="m", reduction="max", steps=[0, 79], comparison=">", value=0)
     assert claim.expected == "max of m over steps 0–79, less that of all off > 0"
     other = claim.model_copy(update={"against": "my_fix+b", "reduction": "final", "steps": None})
     assert other.expected == "m, less that of my_fix+b > 0"
+    assert other.model_copy(update={"by": 55}).expected == "m by step 55, less that of my_fix+b > 0"
     assert Symptom(**GOOD, steps=[100, 100]).what == "last of progress at step 100"
     counted = Symptom(**GOOD, reduction="count", comparison=">", value=0, where={"a": 1, "b": 4})
     assert counted.what == "steps with progress > 0 where a = 1 and b = 4"

@@ -2,6 +2,10 @@
 
 Several runs of an arm (its seeds) may be given. Counts and tables of values add up over them, means and medians are taken over
 all their steps; `first`, `last`, `min` and `max` give one number a run, and every run has to agree.
+
+How sharp the comparison is depends on what was reported. Counts and tables are held to an exact test at 5 %. A list of typical
+values gives the range in which one more printed value would lie; three leave it wide, so that only a training that is far off is
+told. A mean or median reported as one number may be that of a single step. Any other number is compared digit by digit.
 """
 
 from __future__ import annotations
@@ -40,8 +44,8 @@ class SymptomResult:
 
     Attributes:
         observed: None where it is untestable.
-        interval: what chance allows of the observed number or counts, given what was reported; None where numbers are compared
-            digit by digit.
+        interval: for counts, those that the test lets pass; for typical values, where one more reported value would lie; None
+            where numbers are compared digit by digit.
         spread: whether the interval is instead that of one more observed step, for the reported number to lie in.
         p: of the test behind the agreement; None where there is none.
         present: whether it is there by its own comparison; None where that can't be said, or the study has no comparison.

@@ -30,12 +30,12 @@ def write_report(found: Assessment, records: Records, out: Path) -> Path:
     return typeset(asdict(content), content.ended, out / "figures", out / "report.pdf")
 
 
-def write_diagnosis(found: Diagnosis, study: Path, out: Path) -> tuple[Path, Path]:
+def write_diagnosis(found: Diagnosis, command: str, out: Path) -> tuple[Path, Path]:
     """Write `diagnosis.md` and `diagnosis.pdf` under `out`, and the figure under `diagnosis/figures/`; returns both paths.
 
     Args:
         found: the diagnosis.
-        study: the study file, for the command that would test the fixes.
+        command: what would test the fixes.
         out: the study's folder.
     """
     from dataclasses import asdict
@@ -47,7 +47,7 @@ def write_diagnosis(found: Diagnosis, study: Path, out: Path) -> tuple[Path, Pat
     from ablate.report.pdf import typeset
 
     figures, markdown = out / "diagnosis" / "figures", out / "diagnosis.md"
-    content = diagnosis_content(found, study, draw_symptoms(found.symptoms, figures))
+    content = diagnosis_content(found, command, draw_symptoms(found.symptoms, figures))
     write_atomic(markdown, as_markdown(content).encode())
     ended = max((record.started + record.seconds for record in found.records.values()), default=0.0)
     return markdown, typeset(asdict(content), ended, figures, out / "diagnosis.pdf", "diagnosis.typ")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from ablate.analysis.symptoms import SymptomResult
 from ablate.diagnose import SEED, Diagnosis
 from ablate.report.content import claim_rows, meaning
 from ablate.report.gallery import Figure
@@ -58,12 +58,12 @@ class DiagnosisContent:
     figure: Figure | None
 
 
-def diagnosis_content(found: Diagnosis, study: Path, figure: Figure | None = None) -> DiagnosisContent:
+def diagnosis_content(found: Diagnosis, command: str, figure: Figure | None = None) -> DiagnosisContent:
     """Everything that both documents say.
 
     Args:
         found: the diagnosis.
-        study: the study file, for the command that would test the fixes.
+        command: what would test the fixes; see `run_command`.
         figure: of the symptoms that have a range, if any has.
     """
     part = symptoms_part(found.symptoms, found.defects, found.label, f"one run, seed {SEED}")
@@ -83,21 +83,53 @@ def diagnosis_content(found: Diagnosis, study: Path, figure: Figure | None = Non
         quality_said=quality_said(found),
         fixes=tuple(FixLine(name, meaning(fix), verdicts[name]) for name, fix in found.plan.study.fixes.items()),
         next_said=_next_said(found),
-        command=f"python -m ablate run {study}",
+        command=command,
         figure=figure,
     )
 
 
 def headline(found: Diagnosis) -> str:
-    """Which defects are there, in one sentence, and how far what was reported agrees with what is seen."""
+    """Which defects are there, in one sentence, and how far what was reported agrees with what is seen.
+
+    Figures that the training was set up to show are counted apart: that they agree is no finding.
+    """
     where = "the training without fixes" if found.reference else f"arm {found.label}"
     told = [result for result in found.symptoms if result.symptom.reported is not None]
-    count = Counter(result.agreement for result in told)
-    said = (
-        f"In {where}, {_defects(found)}. Of {plural(len(told), 'reported figure')}, {count['consistent']} agree with what is seen"
-    )
-    said += f" here and {count['differs']} differ"
-    return said + (f"; {count['untestable']} can't be tested." if count["untestable"] else ".")
+    arranged = [result for result in told if result.symptom.set]
+    others = [result for result in told if not result.symptom.set]
+    said = f"In {where}, {_defects(found)}."
+    if told:
+        said += f" Of {plural(len(told), 'reported figure')} {_arranged(arranged, found.reference)}"
+        said += (
+            "; of the " * bool(arranged and others)
+            + _agreement(others, f"{plural(len(others), 'other')} " * bool(arranged))
+            + "."
+        )
+    return said
+
+
+def _arranged(results: Sequence[SymptomResult], reference: bool) -> str:
+    """`6 were set to be as reported`; which failed to be, where no fix is on that would change them. Empty where none was."""
+    if not results:
+        return ""
+    said = f"{len(results)} {'was' if len(results) == 1 else 'were'} set to be as reported"
+    wrong = sum(result.agreement == "differs" for result in results)
+    if reference:
+        return said + (f", though {_verb(wrong, 'differ')}" if wrong else "")
+    return f"{said} in the training without fixes"
+
+
+def _agreement(results: Sequence[SymptomResult], of_them: str) -> str:
+    """`11 others 10 agree with what is seen here and 1 differs`; empty where there are none."""
+    if not results:
+        return ""
+    count = Counter(result.agreement for result in results)
+    said = f"{of_them}{_verb(count['consistent'], 'agree')} with what is seen here and {_verb(count['differs'], 'differ')}"
+    return said + (f"; {count['untestable']} can't be tested" if count["untestable"] else "")
+
+
+def _verb(count: int, verb: str) -> str:
+    return f"{count} {verb}{'s' * (count == 1)}"
 
 
 def _defects(found: Diagnosis) -> str:

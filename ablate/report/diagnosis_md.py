@@ -38,7 +38,8 @@ def as_markdown(content: DiagnosisContent) -> str:
 
 def _symptom(row: SymptomRow) -> Sequence[str]:
     what = _cell("; ".join(filter(None, (row.what, row.note))))
-    agreement = f"**{row.agreement}** (p {row.p})" if row.p else f"**{row.agreement}**"
+    aside = ", ".join(filter(None, (row.set, f"p {row.p}" if row.p else "")))
+    agreement = f"**{row.agreement}**" + (f" ({aside})" if aside else "")
     return f"**{_cell(row.name)}**<br>{what}", row.reported, row.observed, row.chance, agreement
 
 

@@ -86,6 +86,17 @@ def test_the_prediction_interval_holds_one_more_draw_in_95_of_100(n: int) -> Non
     np.testing.assert_array_equal(p >= 0.05, inside)
 
 
+def test_three_typical_values_tell_only_a_median_that_is_far_off() -> None:
+    rng = np.random.default_rng(8)
+    outside = dict.fromkeys((0, 3, 20), 0)
+    for _ in range(2_000):
+        told, median = rng.normal(size=3), np.median(rng.normal(size=134))
+        low, high = prediction_interval(told)
+        for shift in outside:
+            outside[shift] += not low <= median + shift <= high
+    assert outside[0] < 60 and 500 < outside[3] < 740 and outside[20] > 1_900
+
+
 def test_the_prediction_interval_by_hand() -> None:
     values = [0.3086, 0.2617, 0.2754]
     half = stats.t.ppf(0.975, 2) * np.std(values, ddof=1) * np.sqrt(4 / 3)
