@@ -153,12 +153,15 @@ def _warnings(plan: Plan, kept: Mapping[str, Record]) -> list[str]:
 
 def _without_effect(plan: Plan, kept: Mapping[str, Record]) -> list[str]:
     """A fix whose every pair of arms ends exactly alike was most likely never read by the target."""
-    y = design_table(plan, kept, plan.study.outcome).complete()
+    names = sorted({name for record in kept.values() for name in record.metrics})
+    tables = [design_table(plan, kept, Goal(metric=name)).values for name in names]
+    lost = ~np.isfinite(design_table(plan, kept, plan.study.outcome).values).all(axis=1)
+    y = np.stack(tables)[:, ~lost] if tables else np.empty((0, 0, 2 ** len(plan.fixes)))
     arms = np.arange(2 ** len(plan.fixes))
     said = []
     for index, name in enumerate(plan.fixes):
         off = arms[arms >> index & 1 == 0]
-        if len(y) and np.array_equal(y[:, off], y[:, off | 1 << index]):
+        if y.size and np.array_equal(y[..., off], y[..., off | 1 << index], equal_nan=True):
             said.append(
                 f"{name} changed nothing: every run with it on ended exactly as with it off; does the target read its params?"
             )

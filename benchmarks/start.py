@@ -122,9 +122,7 @@ def rate_table() -> None:
 
 def first_loss_table() -> None:
     """The mean region loss of the first 8 forwards, all fixes off; made scenes differ with how many are made."""
-    print(
-        "\n| forwards of the training | mean region loss of the first optimizer step, seeds 0 to 5 |\n| --- | --- |"
-    )
+    print("\n| forwards of the training | mean region loss of the first optimizer step, seeds 0 to 5 |\n| --- | --- |")
     for forwards in (134, 400):
         losses = []
         for seed in range(6):

@@ -245,3 +245,12 @@ def test_a_fix_that_the_target_never_reads_is_named(tmp_path: Path) -> None:
     named = [text for text in found.warnings if "changed nothing" in text]
     assert len(named) == 1
     assert named[0].startswith("unread changed nothing: every run with it on ended exactly as with it off")
+
+
+def test_a_fix_that_changes_anything_at_all_is_not_called_unread(tmp_path):
+    made = plan(
+        target="tests.builders:dosed",
+        fixes={"rate": {"off": {"rate": 1.0}, "on": {"rate": 2.0}}},
+        outcome={"metric": "other"},  # the seed, whatever the arm
+    )
+    assert not [text for text in assess(made, train(made, tmp_path)).warnings if "changed nothing" in text]

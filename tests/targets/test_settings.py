@@ -44,6 +44,8 @@ def test_the_fork_and_the_diagnosis_give_the_defaults_of_words(key):
         ({"logit_scale_exp": -1}, r"params\.logit_scale_exp: -1 can't be used; give a number above 0"),
         ({"cosine_spread": 0}, r"params\.cosine_spread: 0 can't be used; give a number above 0"),
         ({"invalid_rate": 7}, r"params\.invalid_rate: 7 can't be used; give a share, at most 1"),
+        ({"min_box_area": 2}, r"params\.min_box_area: 2 can't be used; give a share of the image, at most 1"),
+        ({"val_data": "val.json"}, r"params\.val_data: 'val\.json' can't be used; give it with data"),
         ({"eval_images": 2}, r"params\.eval_images: 2 can't be used; give at least 16"),
         ({"patch_size": 7}, r"params\.patch_size: 7 can't be used; give a divisor of 64"),
         ({"hidden_size": 65}, r"params\.hidden_size: 65 can't be used; give a multiple of 32"),

@@ -125,7 +125,8 @@ def read_finehard(path: Path, image_root: Path | None = None, open_images: bool 
                 rows += [row] if row else []
                 faults += found
     if not rows:
-        raise BadInput(f"{KEY}: {path} has no usable row: {_summary(faults)}; mend the data, or give their params.image_root")
+        remedy = "mend it, or give rows of f_path, caption, short_caption and bbox_info with their params.image_root"
+        raise BadInput(f"{KEY}: {path} has no usable row: {_summary(faults)}; {remedy}")
     return Dataset(tuple(rows), tuple(faults))
 
 

@@ -119,6 +119,10 @@ def _check_values(params: Mapping[str, Any]) -> None:
     _check("eval_images", params["eval_images"], params["eval_images"] >= 16, "at least 16, to fill a group of 32 regions")
     _check("cosine_spread", params["cosine_spread"], params["cosine_spread"] > 0, "a number above 0")
     _check("invalid_rate", params["invalid_rate"], params["invalid_rate"] <= 1, "a share, at most 1")
+    _check("min_box_area", params["min_box_area"], params["min_box_area"] <= 1, "a share of the image, at most 1")
+    for key in ("val_data", "image_root"):
+        unused = params["data"] == SCENES and params[key] != AUTO
+        _check(key, params[key], not unused, "it with data, which it belongs to; the made scenes have no files")
     weights = params["region_weight"] + params["global_weight"]
     _check("region_weight", params["region_weight"], weights > 0, "a number above 0, or one for global_weight")
     if params["model"] == SMALL:

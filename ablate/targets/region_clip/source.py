@@ -96,6 +96,8 @@ def _read(path: str, source: Source) -> Dataset:
 def _validation(source: Source) -> Path | None:
     """`val_data`, or the file or folder beside the data whose name has `val` in place of `train`."""
     if source.val_data != AUTO:
+        if not Path(source.val_data).exists():
+            raise BadInput(f"params.val_data: no such file or folder {source.val_data!r}; mend the path")
         return Path(source.val_data)
     data = Path(source.data)
     beside = data.with_name(data.name.replace("train", "val"))
