@@ -75,7 +75,7 @@ def test_run_again_it_trains_nothing_and_says_the_same(cli):
 
 
 def test_interrupted_halfway_it_goes_on_and_the_verdict_is_that_of_an_uninterrupted_run(cli, tmp_path_factory):
-    study = write(cli.folder, STUDY.replace("fixes:", "params: {seconds: 1}\nfixes:"))
+    study = write(cli.folder, STUDY.replace("fixes:", "params: {seconds: 2}\nfixes:"))
     process = subprocess.Popen(
         command("run", study, *UNTRACKED),
         cwd=cli.folder,
