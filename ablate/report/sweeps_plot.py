@@ -76,8 +76,8 @@ def sweeps(found: Assessment) -> Any:
     names = shown_sweeps(found)
     columns = min(2, len(names))
     rows = -(-len(names) // columns)
-    figure = new_figure(TEXT_WIDTH if columns == 2 else 4.2, rows * 1.8 + (rows - 1) * 0.62 + 0.82)
-    all_axes = grid(figure, rows, columns, len(names), (0.56, 0.1, 0.42, 0.4), (0.5, 0.62))
+    figure = new_figure(TEXT_WIDTH if columns == 2 else 4.2, rows * 1.6 + (rows - 1) * 0.85 + 0.82)
+    all_axes = grid(figure, rows, columns, len(names), (0.56, 0.1, 0.42, 0.4), (0.5, 0.85))
     for axes, name in zip(all_axes, names, strict=True):
         _sweep(axes, found, name)
     all_axes[0].set_ylabel(clipped(found.plan.study.outcome.metric, 36))
