@@ -75,7 +75,7 @@ def test_run_again_it_trains_nothing_and_says_the_same(cli):
 
 
 def test_interrupted_halfway_it_goes_on_and_the_verdict_is_that_of_an_uninterrupted_run(cli, tmp_path_factory):
-    study = write(cli.folder, STUDY.replace("fixes:", "params: {seconds: 2}\nfixes:"))
+    study = write(cli.folder, STUDY.replace("fixes:", "params: {seconds: 1}\nfixes:"))
     process = subprocess.Popen(
         command("run", study, *UNTRACKED),
         cwd=cli.folder,
@@ -83,6 +83,7 @@ def test_interrupted_halfway_it_goes_on_and_the_verdict_is_that_of_an_uninterrup
         text=True,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it, and hands that on
     )
     runs = cli.folder / "reports/small/runs"
     wait_for(lambda: len(list(runs.glob("*.json"))) >= 3)
