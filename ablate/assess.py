@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ablate.analysis.claims import ClaimResult
-from ablate.analysis.effects import Effect, factorial_effects
+from ablate.analysis.effects import Effect, contrasts
 from ablate.analysis.sweeps import Response, respond
 from ablate.analysis.symptoms import DefectResult, SymptomResult
-from ablate.analysis.verdict import SCHEMA_VERSION, Table, Verdict, as_estimate, judge, secondary
-from ablate.design import Plan, PlannedRun, run_id
-from ablate.evidence import Evidence, symptom_json
-from ablate.records import Record, Records, outcome_of, reason, write_atomic
-from ablate.study import Goal
-
-if TYPE_CHECKING:
-    import pandas as pd
+from ablate.analysis.verdict import Table, Verdict, judge, secondary
+from ablate.design import Plan, run_id
+from ablate.evidence import Evidence
+from ablate.records import Record, Records, outcome_of, reason
+from ablate.sections import Goal
+from ablate.tables import curve_frame, design_table
 
 
 @dataclass(frozen=True)
@@ -69,7 +64,7 @@ def assess(plan: Plan, records: Records) -> Assessment:
     outcome = plan.study.outcome
     evidence = Evidence(plan, kept, records)
     symptoms = evidence.symptoms()
-    verdict = judge(design_table(plan, kept, outcome), plan.fixes, outcome.metric, outcome.minimum_effect)
+    verdict = judge(design_table(plan, kept, outcome), plan.layout, outcome.metric, outcome.minimum_effect, plan.looks)
     return Assessment(
         plan=plan,
         records=kept,
@@ -78,17 +73,12 @@ def assess(plan: Plan, records: Records) -> Assessment:
         symptoms=symptoms,
         defects=evidence.defects(symptoms),
         sweeps={name: tuple(_responses(plan, kept, name)) for name in plan.sweeps},
-        secondary={goal.metric: secondary(design_table(plan, kept, goal), plan.fixes) for goal in plan.study.secondary},
+        secondary={
+            goal.metric: secondary(design_table(plan, kept, goal), plan.layout, plan.looks) for goal in plan.study.secondary
+        },
         trajectory=_trajectory(plan, kept, records),
         warnings=(*_warnings(plan, kept), *verdict.warnings),
     )
-
-
-def design_table(plan: Plan, records: Mapping[str, Record], goal: Goal) -> Table:
-    """A final metric over the design, [seeds, arms]; NaN where the run is missing, failed or not finite."""
-    arms = plan.arm_ids()
-    values = [[outcome_of(records.get(run_id(arm, seed)), goal.metric) for arm in arms] for seed in range(plan.seeds)]
-    return Table(np.asarray(values, dtype=float), goal.sign)
 
 
 def _responses(plan: Plan, kept: Mapping[str, Record], name: str) -> list[Response]:
@@ -100,25 +90,6 @@ def _responses(plan: Plan, kept: Mapping[str, Record], name: str) -> list[Respon
     return responses
 
 
-def curve_frame(plan: Plan, records: Records, cells: Mapping[str, str], metric: str) -> pd.DataFrame:
-    """One step metric of some cells, long: columns `label`, `seed`, `step`, `value`.
-
-    Args:
-        cells: label → cell id.
-    """
-    import pandas as pd
-
-    frames = []
-    for label, cell in cells.items():
-        for run in (run for run in plan.runs if run.cell.id == cell):
-            curve = records.curves(run.id)
-            if metric in curve:
-                part = curve[["step", metric]].dropna().rename(columns={metric: "value"})
-                frames.append(part.assign(label=label, seed=run.seed))
-    empty = pd.DataFrame({"label": [], "seed": [], "step": [], "value": []})
-    return pd.concat(frames, ignore_index=True) if frames else empty
-
-
 def _trajectory(plan: Plan, kept: Mapping[str, Record], records: Records) -> dict[str, tuple[tuple[int, Effect], ...]]:
     """Each fix's effect at every step where the outcome was logged in at least two complete blocks."""
     outcome, arms = plan.study.outcome, plan.arm_ids()
@@ -128,7 +99,7 @@ def _trajectory(plan: Plan, kept: Mapping[str, Record], records: Records) -> dic
         grid = part.pivot(index="seed", columns="label", values="value").reindex(columns=arms).to_numpy(float)
         y = Table(grid, outcome.sign).complete()
         if len(y) >= 2:
-            for name, effect in factorial_effects(y, plan.fixes)[0].items():
+            for name, effect in contrasts(y, plan.layout.mains).items():
                 found[name].append((int(step), effect))
     return {name: tuple(points) for name, points in found.items() if points}
 
@@ -156,93 +127,12 @@ def _without_effect(plan: Plan, kept: Mapping[str, Record]) -> list[str]:
     names = sorted({name for record in kept.values() for name in record.metrics})
     tables = [design_table(plan, kept, Goal(metric=name)).values for name in names]
     lost = ~np.isfinite(design_table(plan, kept, plan.study.outcome).values).all(axis=1)
-    y = np.stack(tables)[:, ~lost] if tables else np.empty((0, 0, 2 ** len(plan.fixes)))
-    arms = np.arange(2 ** len(plan.fixes))
+    y = np.stack(tables)[:, ~lost] if tables else np.empty((0, 0, len(plan.arms)))
     said = []
-    for index, name in enumerate(plan.fixes):
-        off = arms[arms >> index & 1 == 0]
-        if y.size and np.array_equal(y[..., off], y[..., off | 1 << index], equal_nan=True):
+    for name, weights in plan.layout.mains.items():
+        on, off = np.flatnonzero(weights > 0), np.flatnonzero(weights < 0)
+        if y.size and np.array_equal(y[..., off], y[..., on], equal_nan=True):
             said.append(
                 f"{name} changed nothing: every run with it on ended exactly as with it off; does the target read its params?"
             )
     return said
-
-
-def verdict_json(found: Assessment) -> dict[str, Any]:
-    """verdict.json, by the contract: nothing in it depends on when or in how many sittings the study was run."""
-    plan, verdict = found.plan, found.verdict
-    outcome = plan.study.outcome
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "study": plan.study.name,
-        "quick": plan.quick,
-        "outcome": {"metric": outcome.metric, "goal": outcome.goal, "minimum_effect": outcome.minimum_effect},
-        "design": {
-            "kind": plan.study.design.kind,
-            "fixes": plan.fixes,
-            "cells": len(plan.cells),
-            "seeds": plan.seeds,
-            "planned": len(plan.runs),
-            "completed": found.count("completed"),
-            "failed": found.count("failed"),
-            "diverged": found.count("diverged"),
-        },
-        "fixes": {
-            name: {
-                **as_estimate(fix.effect),
-                "p": fix.effect.p,
-                "p_adjusted": fix.p_adjusted,
-                "verdict": fix.word,
-                "alone": as_estimate(fix.alone),
-                "removed": as_estimate(fix.removed),
-                "share": as_estimate(fix.share),
-                "seeds_needed": None,
-            }
-            for name, fix in verdict.fixes.items()
-        },
-        "interactions": {name: {**as_estimate(e), "p_adjusted": p} for name, (e, p) in verdict.interactions.items()},
-        "ranking": verdict.ranking,
-        "headline": verdict.headline,
-        "warnings": list(found.warnings),
-        "claims": [{"name": c.name, "expected": c.expected, "observed": c.observed, "verdict": c.verdict} for c in found.claims],
-        "sweeps": {
-            name: [{"value": r.value, "mean": r.mean, "ci": list(r.ci) if r.ci else None, "seeds": r.seeds} for r in responses]
-            for name, responses in found.sweeps.items()
-        },
-        "trajectory": {
-            name: [{"step": step, **as_estimate(effect)} for step, effect in points] for name, points in found.trajectory.items()
-        },
-        "secondary": {
-            metric: {name: {**as_estimate(e), "p_adjusted": p} for name, (e, p) in effects.items()}
-            for metric, effects in found.secondary.items()
-        },
-        "contexts": {},
-        "symptoms": [symptom_json(result) for result in found.symptoms],
-    }
-
-
-def write_results(found: Assessment, out: Path) -> None:
-    """Write verdict.json and runs.csv."""
-    text = json.dumps(verdict_json(found), indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomic(out / "verdict.json", f"{text}\n".encode())
-    write_atomic(out / "runs.csv", runs_frame(found).to_csv(index=False).encode())
-
-
-def runs_frame(found: Assessment) -> pd.DataFrame:
-    """A row a planned run: ids, fixes, sweep values (empty where it is not of that sweep), state, final metrics."""
-    import pandas as pd
-
-    return pd.DataFrame([_row(found, run) for run in found.plan.runs])
-
-
-def _row(found: Assessment, run: PlannedRun) -> dict[str, Any]:
-    record = found.records.get(run.id)
-    row: dict[str, Any] = {"run_id": run.id, "cell": run.cell.id, "arm": run.cell.label, "seed": run.seed}
-    row |= {f"fix.{name}": "on" if on else "off" for name, on in run.cell.fixes.items()}
-    for name, points in found.plan.sweeps.items():
-        row[f"sweep.{name}"] = next((p.value for p in points if p.cell == run.cell.id and run.seed < p.seeds), None)
-    row["state"] = record.state if record else "missing"
-    if record:
-        row |= {"seconds": round(record.seconds, 3), **record.metrics}
-        row |= {"optuna_trial": record.trial, "mlflow_run_id": record.mlflow, "error": reason(record.error)}
-    return row

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ablate.diagnose import Asked
     from ablate.engines.base import Engine
     from ablate.records import Records
-    from ablate.study import Resources
+    from ablate.sections import Resources
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, help="Of the fixes proposed for a training, which matter?")
 
@@ -288,8 +288,9 @@ def _engine(name: EngineName, workers: int | None, address: str | None, resource
 
 
 def _report(plan: Plan, records: Records) -> tuple[Assessment, Path]:
-    from ablate.assess import assess, write_results
+    from ablate.assess import assess
     from ablate.report import write_report
+    from ablate.written import write_results
 
     found = assess(plan, records)
     write_results(found, records.out)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
+from ablate.analysis.layout import Arm, Layout, arm_label
+from ablate.analysis.sequential import Looks
+from ablate.arms import arms_of
 from ablate.errors import BadInput
-from ablate.study import Goal, Params, ParamValue, Study, Sweep, override, suggest
+from ablate.fit import check_fit
+from ablate.sections import Params, ParamValue, Sweep
+from ablate.study import Study, override
 from ablate.target import Declaration, Target
 
-Arm = frozenset[str]
+__all__ = ["Arm", "Cell", "Plan", "PlannedRun", "SweepPoint", "arm_label", "make_plan", "run_id"]
 
 
 def run_id(cell: str, seed: int) -> str:
@@ -40,23 +45,40 @@ class Cell:
 
 @dataclass(frozen=True)
 class SweepPoint:
-    """One value of a sweep and the cell that is trained for it."""
+    """One value of a sweep.
+
+    Attributes:
+        cell: what is trained for it.
+        seeds: over how many paired seeds.
+        toggled: of each fix that the sweep toggles, the cell with that fix turned the other way.
+    """
 
     value: float
     cell: str
     seeds: int
+    toggled: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """All cells that are trained at this value."""
+        return self.cell, *self.toggled.values()
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A cell with a seed. `id` is the key under which records, Optuna and MLflow know the run."""
+    """A cell with a seed. `id` is the key under which records, Optuna and MLflow know the run.
+
+    Attributes:
+        again: whether it repeats a run of the plan, to see whether that can be repeated.
+    """
 
     cell: Cell
     seed: int
+    again: bool = False
 
     @property
     def id(self) -> str:
-        return run_id(self.cell.id, self.seed)
+        return run_id(self.cell.id, self.seed) + ("-again" if self.again else "")
 
     @property
     def name(self) -> str:
@@ -70,9 +92,13 @@ class Plan:
 
     Attributes:
         name: the study's, with `-quick` behind it for a quick plan, so that the two never share a store.
-        arms: the cell of each on/off combination.
-        sweeps: the points of each sweep, by value.
-        runs: each distinct run once, whole blocks first: an interrupted study has as many complete blocks as can be.
+        arms: the cell of each arm of the design, in the layout's order.
+        layout: what the arms can tell apart.
+        contexts: the same arms under each context's params.
+        placebos: of each placebo, the cells without and with it.
+        sweeps: the points of each sweep, by value; of one that a sampler drives, those that are known.
+        seeds: paired seeds of every arm; of a study that may stop early, as far as it has got.
+        only: where cells are named, these alone are trained, in this order.
     """
 
     study: Study
@@ -81,16 +107,40 @@ class Plan:
     quick: bool
     cells: Mapping[str, Cell]
     arms: Mapping[Arm, str]
+    layout: Layout
+    contexts: Mapping[str, Mapping[Arm, str]]
+    placebos: Mapping[str, tuple[str, str]]
     sweeps: Mapping[str, tuple[SweepPoint, ...]]
-    runs: tuple[PlannedRun, ...]
+    seeds: int
+    only: tuple[str, ...] = ()
 
     @property
     def fixes(self) -> list[str]:
-        return list(self.study.fixes)
+        """The fixes that are judged."""
+        return list(self.layout.fixes)
+
+    @cached_property
+    def runs(self) -> tuple[PlannedRun, ...]:
+        """Each distinct run once, whole blocks first: an interrupted study has as many complete blocks as can be."""
+        block = [*self.arms.values(), *(cell for arms in self.contexts.values() for cell in arms.values())]
+        block += [cell for pair in self.placebos.values() for cell in pair]
+        wanted = [(seed, cell) for seed in range(self.seeds) for cell in block]
+        points = [point for sweep in self.sweeps.values() for point in sweep]
+        most = max((point.seeds for point in points), default=0)
+        wanted += [(seed, cell) for seed in range(most) for point in points if seed < point.seeds for cell in point.cells]
+        if self.only:
+            wanted = sorted(((s, c) for s, c in wanted if c in self.only), key=lambda pair: self.only.index(pair[1]))
+        return tuple(PlannedRun(self.cells[cell], seed) for seed, cell in dict.fromkeys(wanted))
 
     @property
-    def seeds(self) -> int:
-        return self.study.design.seeds
+    def looks(self) -> Looks | None:
+        """When the study is looked at, where it may stop early."""
+        stopping = self.study.stopping
+        return Looks(tuple(stopping.looks), stopping.alpha, stopping.spending) if stopping else None
+
+    def up_to(self, seeds: int) -> Plan:
+        """The plan with this many paired seeds of every arm."""
+        return replace(self, seeds=seeds)
 
     def check(self) -> None:
         """See that what the params of its cells name can be used, as far as the target can tell before training.
@@ -108,23 +158,10 @@ class Plan:
         found = {key: read(cell.params) for key, cell in self.cells.items()} if read else {}
         return {key: contents for key, contents in found.items() if contents}
 
-    def arm_ids(self) -> list[str]:
-        """The cells of the arms in standard (Yates) order: the first fix varies fastest."""
-        return [self.arms[arm] for arm in factorial(self.fixes)]
-
-
-def factorial(fixes: list[str]) -> list[Arm]:
-    """All on/off combinations in standard (Yates) order: the first fix varies fastest."""
-    levels = itertools.product((False, True), repeat=len(fixes))
-    return [frozenset(name for name, on in zip(fixes, reversed(bits), strict=True) if on) for bits in levels]
-
-
-def arm_label(arm: Iterable[str], fixes: list[str]) -> str:
-    """`all off`, `all on`, or the fixes that are on, joined by `+` in the study's order."""
-    on = [name for name in fixes if name in set(arm)]
-    if not on:
-        return "all off"
-    return "all on" if len(on) == len(fixes) and len(fixes) > 1 else "+".join(on)
+    def arm_ids(self, context: str | None = None) -> list[str]:
+        """The cells of the arms in the layout's order; of a context, where one is named."""
+        arms = self.arms if context is None else self.contexts[context]
+        return [arms[arm] for arm in self.layout.arms]
 
 
 def make_plan(
@@ -143,27 +180,54 @@ def make_plan(
         study = _quick(study, target.declaration)
     if params or seeds is not None:
         study = override(study, params or {}, seeds)
-    _check_params(study, target.declaration)
-    _check_metrics(study, target.declaration)
-    cells: dict[str, Cell] = {}
-    arms = {arm: _cell(study, target, arm, {}, arm_label(arm, list(study.fixes)), cells) for arm in factorial(list(study.fixes))}
+    check_fit(study, target.declaration)
+    cells = Cells(study, target)
+    made = arms_of(study)
+    arms = {arm: cells.add(arm, {}, label) for arm, label in zip(made.arms, made.labels, strict=True)}
     if len(set(arms.values())) < len(arms):
         raise BadInput(f"fixes: {_same_fix(arms)}; change what on means")
-    sweeps = {name: _points(study, target, name, sweep, cells) for name, sweep in study.sweeps.items()}
-    name = f"{study.name}-quick" if quick else study.name
-    return Plan(study, target, name, quick, cells, arms, sweeps, tuple(_runs(study, cells, arms, sweeps)))
+    contexts = {
+        name: {arm: cells.add(arm, params, f"{name}: {label}") for arm, label in zip(made.arms, made.labels, strict=True)}
+        for name, params in study.contexts.items()
+    }
+    return Plan(
+        study=study,
+        target=target,
+        name=f"{study.name}-quick" if quick else study.name,
+        quick=quick,
+        cells=cells.found,
+        arms=arms,
+        layout=made,
+        contexts=contexts,
+        placebos={name: _placebo(cells, name, made) for name in study.fixes if study.is_placebo(name)},
+        sweeps={name: _points(cells, name, sweep) for name, sweep in study.sweeps.items()},
+        seeds=study.stopping.looks[-1] if study.stopping else study.design.seeds,
+    )
 
 
-def _cell(study: Study, target: Target, arm: Arm, extra: Params, label: str, cells: dict[str, Cell]) -> str:
-    """Resolve a cell and file it under its id, unless one that resolves alike is there already."""
-    params: dict[str, Any] = dict(study.params)
-    for name, fix in study.fixes.items():
-        params |= fix.on if name in arm else fix.off
-    resolved = target.declaration.resolve(params | extra)
-    identity = json.dumps([target.name, target.declaration.version, _canonical(resolved)], sort_keys=True)
-    key = hashlib.sha256(identity.encode()).hexdigest()[:12]
-    cells.setdefault(key, Cell(key, label, {name: name in arm for name in study.fixes}, resolved))
-    return key
+class Cells:
+    """The cells of a study, each under the hash of what it resolves to.
+
+    Args:
+        study, target: what is resolved, and by whom.
+    """
+
+    def __init__(self, study: Study, target: Target) -> None:
+        self.study = study
+        self._target = target
+        self.found: dict[str, Cell] = {}
+
+    def add(self, arm: Arm, extra: Params, label: str) -> str:
+        """Resolve a cell and file it under its id, unless one that resolves alike is there already."""
+        params: dict[str, Any] = dict(self.study.params)
+        for name, fix in self.study.fixes.items():
+            params |= fix.on if name in arm else fix.off
+        declaration = self._target.declaration
+        resolved = declaration.resolve(params | extra)
+        identity = json.dumps([self._target.name, declaration.version, _canonical(resolved)], sort_keys=True)
+        key = hashlib.sha256(identity.encode()).hexdigest()[:12]
+        self.found.setdefault(key, Cell(key, label, {name: name in arm for name in self.study.fixes}, resolved))
+        return key
 
 
 def _canonical(value: Any) -> Any:
@@ -175,38 +239,48 @@ def _canonical(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _points(study: Study, target: Target, name: str, sweep: Sweep, cells: dict[str, Cell]) -> tuple[SweepPoint, ...]:
-    arm = study.arm(sweep.fixes) if isinstance(sweep.fixes, str) else frozenset(sweep.fixes)
+def _placebo(cells: Cells, name: str, made: Layout) -> tuple[str, str]:
+    """The arm with the most fixes on, without the placebo and with it."""
+    arm = max(made.arms, key=len)
+    without = cells.add(arm, {}, "")
+    given = cells.add(arm | {name}, {}, f"{made.labels[made.named(arm)]}, {name}")
+    if without == given:
+        raise BadInput(
+            f"fixes.{name}: off and on resolve to the same params, so there is nothing to compare; set a param that differs"
+        )
+    return without, given
+
+
+def _points(cells: Cells, name: str, sweep: Sweep) -> tuple[SweepPoint, ...]:
+    arm = cells.study.arm(sweep.fixes) if isinstance(sweep.fixes, str) else frozenset(sweep.fixes)
     points = []
-    for value in sorted(sweep.values):
-        cell = _cell(study, target, arm, {sweep.param: value}, f"{name}={value:g}", cells)
-        points.append(SweepPoint(float(value), cell, sweep.seeds))
+    for value in sorted(sweep.values or ()):
+        cell = cells.add(arm, {sweep.param: value}, f"{name}={value:g}")
+        toggled = {
+            fix: cells.add(arm ^ {fix}, {sweep.param: value}, f"{name}={value:g}, {_turned(fix, arm)}") for fix in sweep.toggle
+        }
+        points.append(SweepPoint(float(value), cell, sweep.seeds, toggled))
     if len({point.cell for point in points}) < len(points):
         raise BadInput(f"sweeps.{name}.param: {sweep.param!r} changes nothing between some of {sweep.values}; name another param")
     return tuple(points)
 
 
-def _runs(
-    study: Study, cells: Mapping[str, Cell], arms: Mapping[Arm, str], sweeps: Mapping[str, tuple[SweepPoint, ...]]
-) -> Iterable[PlannedRun]:
-    wanted = [(seed, cell) for seed in range(study.design.seeds) for cell in arms.values()]
-    points = [point for sweep in sweeps.values() for point in sweep]
-    most = max((point.seeds for point in points), default=0)
-    wanted += [(seed, point.cell) for seed in range(most) for point in points if seed < point.seeds]
-    for seed, cell in dict.fromkeys(wanted):
-        yield PlannedRun(cells[cell], seed)
+def _turned(fix: str, arm: Arm) -> str:
+    return f"without {fix}" if fix in arm else f"with {fix}"
 
 
 def _quick(study: Study, declaration: Declaration) -> Study:
-    """A smaller budget: two seeds, the target's quick params, three values a sweep."""
-    sweeps = {
-        name: sweep.model_copy(update={"values": _ends_and_middle(sweep.values), "seeds": 2})
-        for name, sweep in study.sweeps.items()
-    }
+    """A smaller budget: two seeds and no looks, the target's quick params, three values a sweep."""
+    sweeps = {name: sweep.model_copy(update=_smaller(sweep)) for name, sweep in study.sweeps.items()}
     design = study.design.model_copy(update={"seeds": 2})
     smaller = {key: _least(value, study.params.get(key)) for key, value in declaration.quick.items()}
     params = {**study.params, **smaller}
-    return study.model_copy(update={"design": design, "sweeps": sweeps, "params": params})
+    return study.model_copy(update={"design": design, "sweeps": sweeps, "params": params, "stopping": None})
+
+
+def _smaller(sweep: Sweep) -> dict[str, Any]:
+    few = {"values": _ends_and_middle(sweep.values)} if sweep.values else {"trials": min(3, sweep.trials or 3)}
+    return {**few, "seeds": 2}
 
 
 def _least(quick: Any, given: Any) -> Any:
@@ -217,46 +291,6 @@ def _least(quick: Any, given: Any) -> Any:
 def _ends_and_middle(values: list[int | float]) -> list[int | float]:
     ordered = sorted(values)
     return sorted({ordered[0], ordered[len(ordered) // 2], ordered[-1]})
-
-
-def _check_params(study: Study, declaration: Declaration) -> None:
-    if not declaration.params:
-        return
-    given = [(f"params.{key}", key) for key in study.params]
-    for name, fix in study.fixes.items():
-        given += [(f"fixes.{name}.off.{key}", key) for key in fix.off] + [(f"fixes.{name}.on.{key}", key) for key in fix.on]
-    given += [(f"sweeps.{name}.param", sweep.param) for name, sweep in study.sweeps.items()]
-    for where, key in given:
-        if key not in declaration.params:
-            raise BadInput(f"{where}: {key!r} is not a param of {study.target}; use {suggest(key, declaration.params)}")
-
-
-def _check_metrics(study: Study, declaration: Declaration) -> None:
-    metrics = declaration.metrics
-    if not metrics:
-        return
-    final = [name for name, metric in metrics.items() if metric.final] + ["seconds"]
-    step = [name for name, metric in metrics.items() if metric.step]
-    wanted: list[tuple[str, str, list[str]]] = [("outcome.metric", study.outcome.metric, final)]
-    wanted += [("secondary", goal.metric, final) for goal in study.secondary]
-    wanted += [("curves", name, step) for name in study.curves]
-    for claim in study.claims:
-        wanted.append((f"claims.{claim.name}.metric", claim.metric, final if claim.reduction == "final" else step))
-    for symptom in study.symptoms:
-        wanted.append((f"symptoms.{symptom.name}.metric", symptom.metric, step))
-        wanted += [(f"symptoms.{symptom.name}.where", name, step) for name in symptom.where]
-    for where, name, known in wanted:
-        if name not in known:
-            raise BadInput(f"{where}: {name!r} is never reported by {study.target}; use {suggest(name, known)}")
-    for goal in (study.outcome, *study.secondary):
-        _check_comparable(goal, declaration)
-
-
-def _check_comparable(goal: Goal, declaration: Declaration) -> None:
-    metric = declaration.metrics.get(goal.metric)
-    if metric and metric.incomparable:
-        instead = f"use {metric.twin}" if metric.twin else "use another metric"
-        raise BadInput(f"outcome.metric: {goal.metric!r} can't be compared across arms ({metric.incomparable}); {instead}")
 
 
 def _same_fix(arms: Mapping[Arm, str]) -> str:

@@ -22,7 +22,8 @@ from ablate.engines.base import Engine, Result, Task
 from ablate.errors import BadInput
 from ablate.evidence import Evidence, symptom_json
 from ablate.records import Record, Records, reason, write_atomic
-from ablate.study import ParamValue, Study, override
+from ablate.sections import Design, ParamValue
+from ablate.study import Study, override
 from ablate.target import Target
 
 #: Bumped when a key of diagnosis.json changes its meaning or goes.
@@ -109,12 +110,12 @@ def asked(study: Study, target: Target, arm: str = "all_off", params: Mapping[st
         raise BadInput(str(error)) from None
     given = override(study, params or {})
     shared = {**given.params, **target.declaration.diagnose, **(params or {})}
-    one_seed = given.design.model_copy(update={"seeds": 1})
-    plan = make_plan(given.model_copy(update={"design": one_seed, "sweeps": {}, "params": shared}), target)
+    every_arm = Design.model_construct(kind="full_factorial", seeds=1)
+    alone = {"design": every_arm, "stopping": None, "sweeps": {}, "contexts": {}, "fixes": given.proposed, "params": shared}
+    plan = make_plan(given.model_copy(update=alone), target)
     arms = [wanted] + [study.arm(name) for claim in study.claims for name in (claim.arm, claim.against) if name is not None]
-    order = [plan.arms[each] for each in dict.fromkeys(arms)]
-    runs = sorted((run for run in plan.runs if run.cell.id in order), key=lambda run: order.index(run.cell.id))
-    named = replace(plan, name=f"{study.name}-diagnosis", runs=tuple(runs))
+    order = tuple(plan.arms[each] for each in dict.fromkeys(arms))
+    named = replace(plan, name=f"{study.name}-diagnosis", only=order)
     return Asked(named, wanted, len(make_plan(given, target).runs))
 
 

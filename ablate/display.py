@@ -55,7 +55,7 @@ def _fixes(found: Assessment) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for name in found.verdict.ranking:
         fix = found.verdict.fixes[name]
-        cells = [f"{fix.alone.effect:+.3g}", f"{fix.removed.effect:+.3g}", f"{fix.share.effect:+.3g}"]
+        cells = [f"{part.effect:+.3g}" if part else "–" for part in (fix.alone, fix.removed, fix.share)]
         word = f"[{STYLES[fix.word]}]{fix.word}[/]"
         table.add_row(_escape(name), word, _interval(fix.effect), _p(fix.p_adjusted), *cells)
     return table

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablate.analysis.power import detectable_effect, noise
-from ablate.assess import design_table
 from ablate.design import Plan
 from ablate.driver import missing
 from ablate.records import Record, Records
+from ablate.tables import design_table
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def forecast(plan: Plan, records: Records) -> Forecast:
         seconds=None if each is None else sum(each.get(run.cell.id, 0.0) for run in todo) / workers,
         timed=timed,
         noise=noise(y) if len(y) >= 2 else None,
-        detectable=detectable_effect(len(plan.fixes), plan.seeds),
+        detectable=detectable_effect(plan.layout, plan.seeds),
     )
 
 

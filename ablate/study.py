@@ -8,93 +8,28 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, Field, FiniteFloat, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ablate.errors import BadInput
+from ablate.sections import (
+    PLACEBO,
+    Change,
+    Design,
+    Fix,
+    Goal,
+    Outcome,
+    Params,
+    ParamValue,
+    Resources,
+    Stopping,
+    Sweep,
+    is_param,
+)
 from ablate.statements import Claim, Section, Symptom
-
-
-def _is_param(value: object, depth: int = 0) -> bool:
-    if isinstance(value, list):  # a YAML list may hold itself, hence the depth
-        return depth < 8 and all(_is_param(item, depth + 1) for item in value)
-    return isinstance(value, bool | int | float | str | None)
-
-
-def _check_param(value: Any) -> Any:
-    if not _is_param(value):
-        raise ValueError(f"must be a number, a word, true, false, null or a list of these, but is a {type(value).__name__}")
-    return value
-
-
-ParamValue = Annotated[bool | int | float | str | list[Any] | None, BeforeValidator(_check_param)]
-Params = dict[str, ParamValue]
-
-#: Keys of the design's contract that this version can't honour yet: refused by name rather than as a typing error.
-NOT_YET = {"stopping": "every run that is planned is trained", "contexts": "run a study a context with --set and --out"}
-
-
-class Fix(Section):
-    """What a fix means, as params: the state it is proposed against (`off`) and the proposal (`on`)."""
-
-    off: Params = Field(description="params while the fix is not applied")
-    on: Params = Field(description="params once the fix is applied")
-
-
-class Design(Section):
-    """Which arms are trained, and over how many paired seeds."""
-
-    kind: Literal["full_factorial"] = Field("full_factorial", description="every on/off combination of the fixes")
-    seeds: int = Field(6, ge=2, le=1000, description="paired seeds a cell; at least 2, or there is no noise to judge by")
-
-
-class Sweep(Section):
-    """A numeric knob varied while the fixes are held."""
-
-    param: str = Field(description="the param that is swept")
-    values: list[int | FiniteFloat] = Field(min_length=2, description="the values it takes")
-    fixes: Literal["all_on", "all_off"] | list[str] = Field("all_on", description="the fixes that are on meanwhile")
-    seeds: int = Field(3, ge=2, le=1000, description="paired seeds a value")
-
-    @field_validator("values")
-    @classmethod
-    def _distinct(cls, values: list[int | float]) -> list[int | float]:
-        if len(set(values)) < len(values):
-            raise ValueError(f"must not repeat a value, but is {values}")
-        return values
-
-
-class Goal(Section):
-    """A final metric and the direction that is better."""
-
-    metric: str
-    goal: Literal["maximize", "minimize"] = Field("maximize", description="default maximize; minimize for seconds")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _less_time_is_better(cls, raw: Any) -> Any:
-        return {"goal": "minimize", **raw} if isinstance(raw, dict) and raw.get("metric") == "seconds" else raw
-
-    @property
-    def sign(self) -> float:
-        """+1 where more is better, -1 where less is: effects are multiplied by it."""
-        return 1.0 if self.goal == "maximize" else -1.0
-
-
-class Outcome(Goal):
-    """The one metric that the verdict is about."""
-
-    minimum_effect: FiniteFloat = Field(0.0, ge=0, description="in the metric's unit: smaller than this is not worth having")
-
-
-class Resources(Section):
-    """What one training takes."""
-
-    cpus: float = Field(1, gt=0)
-    gpus: float = Field(0, ge=0)
 
 
 class Study(Section):
@@ -111,6 +46,8 @@ class Study(Section):
     curves: list[str] = Field(default_factory=list, description="step metrics that are drawn and sent to MLflow in full")
     claims: list[Claim] = Field(default_factory=list)
     symptoms: list[Symptom] = Field(default_factory=list, description="what a report saw without the fixes, to be looked for")
+    contexts: dict[str, Params] = Field(default_factory=dict, description="the whole design again, under other shared params")
+    stopping: Stopping | None = Field(None, description="add seed blocks until every fix is decided")
     resources: Resources = Field(default_factory=lambda: Resources())
 
     @field_validator("secondary", mode="before")
@@ -131,11 +68,18 @@ class Study(Section):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Study:
+        if not self.proposed:
+            raise ValueError("fixes holds placebos alone; propose at least one fix")
         for name, sweep in self.sweeps.items():
             if name in self.fixes:
                 raise ValueError(f"sweeps.{name}: a fix has this name; give the sweep another")
             if isinstance(sweep.fixes, list):
-                _check_known(f"sweeps.{name}.fixes", sweep.fixes, self.fixes)
+                _check_known(f"sweeps.{name}.fixes", sweep.fixes, self.proposed)
+            _check_known(f"sweeps.{name}.toggle", sweep.toggle, self.proposed)
+        for text in self.design.arms or ():
+            self.arm(text, "design.arms")
+        for name, params in self.contexts.items():
+            _check_context(name, params, self.fixes)
         for claim in self.claims:
             self.arm(claim.arm, f"claims.{claim.name}.arm")
             if claim.against is not None:
@@ -145,14 +89,23 @@ class Study(Section):
                 _check_known(f"symptoms.{symptom.name}.fix", [symptom.fix], self.fixes)
         return self
 
+    @property
+    def proposed(self) -> dict[str, Fix]:
+        """The fixes that are judged: all but placebos."""
+        return {name: fix for name, fix in self.fixes.items() if not self.is_placebo(name)}
+
+    def is_placebo(self, name: str) -> bool:
+        """Whether a fix changes nothing by design: marked so, or called so."""
+        return self.fixes[name].placebo or name == PLACEBO
+
     def arm(self, text: str, key: str = "arm") -> frozenset[str]:
         """The fixes that are on in the arm called `text` (`all_on`, `all_off`, or names joined by `+`)."""
         if text == "all_on":
-            return frozenset(self.fixes)
+            return frozenset(self.proposed)
         if text == "all_off":
             return frozenset()
         names = [part.strip() for part in text.split("+")]
-        _check_known(key, names, self.fixes)
+        _check_known(key, names, self.proposed)
         return frozenset(names)
 
 
@@ -163,6 +116,15 @@ def _check_fix(name: str, fix: Fix) -> None:
         raise ValueError(f"fixes.{name}: the name stands for an arm; give the fix another")
     if fix.on == fix.off or not fix.on:
         raise ValueError(f"fixes.{name}.on must change at least one param that off sets, but on is {fix.on} and off is {fix.off}")
+
+
+def _check_context(name: str, params: Params, fixes: Mapping[str, Fix]) -> None:
+    if not name.replace("-", "_").replace(".", "_").replace("_", "a").isalnum():
+        raise ValueError(f"contexts.{name}: the name must be of letters, digits, '.', '_' and '-'")
+    for param in params:
+        owner = next((fix for fix, means in fixes.items() if param in means.off or param in means.on), None)
+        if owner:
+            raise ValueError(f"contexts.{name}.{param}: fixes.{owner} sets this param; a context changes params that no fix sets")
 
 
 def _check_known(key: str, names: list[str], known: Mapping[str, Any]) -> None:
@@ -183,7 +145,7 @@ def parse_value(text: str) -> ParamValue:
         value: ParamValue = YAML(typ="safe", pure=True).load(text)
     except Exception:  # ruamel's constructors raise their own
         return text
-    return value if _is_param(value) else text
+    return value if is_param(value) else text
 
 
 def load_study(path: Path) -> Study:
@@ -193,9 +155,6 @@ def load_study(path: Path) -> Study:
         BadInput: with one line that names the key, its value and the remedy.
     """
     raw = _read(path)
-    for key, reason in NOT_YET.items():
-        if key in raw:
-            raise BadInput(f"{path}: {key} is not supported yet; remove it ({reason})")
     try:
         return Study.model_validate(raw)
     except ValidationError as error:
@@ -214,7 +173,8 @@ def override(study: Study, params: Mapping[str, ParamValue], seeds: int | None =
                 raise BadInput(f"--set {param}: fixes.{name} sets it both off and on, so it would change nothing; edit the fix")
     raw = study.model_dump()
     raw["params"] |= params
-    raw["design"]["seeds"] = study.design.seeds if seeds is None else seeds
+    if seeds is not None:  # so many, whatever the looks say
+        raw["design"]["seeds"], raw["stopping"] = seeds, None
     try:
         return Study.model_validate(raw)
     except ValidationError as error:
@@ -289,7 +249,10 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
         "secondary": Goal,
         "claims": Claim,
         "symptoms": Symptom,
+        "stopping": Stopping,
         "resources": Resources,
     }
+    if len(location) == 3 and location[0] == "fixes" and location[2] == "changes":
+        return list(Change.model_fields)
     model: type[BaseModel] = sections.get(str(location[0]), Study) if location else Study
     return list(model.model_fields)

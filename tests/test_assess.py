@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from ablate.assess import Assessment, assess, curve_frame, design_table, verdict_json, write_results
+from ablate.assess import Assessment, assess
 from ablate.design import Plan
 from ablate.records import Records
+from ablate.tables import curve_frame, design_table
+from ablate.written import verdict_json, write_results
 from tests.builders import PLANTED, plan, train
 
 CLAIMS = [

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from ablate.assess import assess, verdict_json
+from ablate.assess import assess
 from ablate.design import Plan, run_id
 from ablate.engines.base import Result
 from ablate.evidence import Evidence
 from ablate.records import Records
+from ablate.written import verdict_json
 from tests.builders import plan, train
 
 CLAIM = {"name": "c", "metric": "progress", "reduction": "last", "comparison": ">", "value": 0}

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from ablate.analysis.power import detectable_effect, noise
-from ablate.assess import design_table
 from ablate.forecast import forecast, progress, workers_here
 from ablate.records import Record, Records
+from ablate.tables import design_table
 from tests.builders import open_plan, plan, train
 
 SMALL = {"design": {"seeds": 2}, "sweeps": {"dose": {"param": "helps", "values": [0.5, 1], "seeds": 2}}}

@@ -25,7 +25,8 @@ ALLOWED = {
     "matplotlib": ("ablate.report.",),
     "typst": ("ablate.report.",),
 }
-PURE = ("ablate.study", "ablate.statements", "ablate.design", "ablate.target", "ablate.run", "ablate.errors", "ablate.analysis.")
+PURE_MODULES = ("study", "statements", "sections", "arms", "fit", "design", "target", "run", "errors")
+PURE = (*(f"ablate.{name}" for name in PURE_MODULES), "ablate.analysis.")
 
 
 def _name(path: Path) -> str:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from ablate.design import make_plan
 from ablate.errors import BadInput
+from ablate.sections import Goal
 from ablate.statements import Claim
-from ablate.study import Goal, load_study, override, parse_value
+from ablate.study import load_study, override, parse_value
 from ablate.target import load_target
 from tests.builders import FIXES, few, raw, study, write_study
 

@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
-from math import factorial
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-import numpy as np
-
-from ablate.analysis.effects import Array, Effect, mean_effect, paired_difference
-
-
-def alone(y: Array, fix: int) -> Effect:
-    """The fix added to all-off: a paired difference of two arms. `y` is [seeds, 2^k arms in standard order]."""
-    return paired_difference(y[:, 1 << fix], y[:, 0])
+from ablate.analysis.effects import LEVEL, Array, Effect, contrast, mean_effect, per_seed, residual
+from ablate.analysis.layout import Layout
 
 
-def removed(y: Array, fix: int) -> Effect:
-    """All-on less all-on without the fix: a paired difference of two arms."""
-    full = y.shape[1] - 1
-    return paired_difference(y[:, full], y[:, full & ~(1 << fix)])
+@dataclass(frozen=True)
+class Attribution:
+    """One fix's part in all on less all off; None where the design lacks the arms.
 
-
-def shapley(y: Array) -> Array:
-    """Each seed's Shapley shares of all-on less all-off, [seeds, k]; a row sums to that seed's difference.
-
-    The value of a coalition is the outcome of its arm (Shapley 1953): the mean, over all orders in which fixes can be turned
-    on, of what turning this one on adds.
+    Attributes:
+        alone: the fix added to all off, a paired difference of two arms.
+        removed: all on less all on without the fix, a paired difference of two arms.
+        share: its Shapley share, the mean over seeds of each seed's share.
     """
-    arms = y.shape[1]
-    count = arms.bit_length() - 1
-    shares = np.zeros((y.shape[0], count))
-    for fix in range(count):
-        for arm in (arm for arm in range(arms) if not arm >> fix & 1):
-            size = arm.bit_count()
-            weight = factorial(size) * factorial(count - size - 1) / factorial(count)
-            shares[:, fix] += weight * (y[:, arm | 1 << fix] - y[:, arm])
-    return shares
+
+    alone: Effect | None
+    removed: Effect | None
+    share: Effect | None
 
 
-def share(y: Array, fix: int) -> Effect:
-    """The fix's mean Shapley share, with the standard error over seeds."""
-    return mean_effect(shapley(y)[:, fix])
+def attribute(y: Array, layout: Layout, level: float = LEVEL) -> Mapping[str, Attribution]:
+    """Alone, removed and share of every fix.
+
+    Args:
+        y: outcomes, [seeds, arms].
+        layout: the arms.
+        level: of the intervals.
+    """
+    found = {}
+    for fix in layout.fixes:
+        parts = [contrast(y, weights) if weights is not None else None for weights in (layout.alone(fix), layout.removed(fix))]
+        share = mean_effect(per_seed(y, layout.shares[fix])) if layout.shares else None
+        weighed = (layout.alone(fix), layout.removed(fix), layout.shares[fix] if layout.shares else None)
+        found[fix] = Attribution(*(_told(y, part, w, level) for part, w in zip((*parts, share), weighed, strict=True)))
+    return found
+
+
+def _told(y: Array, effect: Effect | None, weights: Array | None, level: float) -> Effect | None:
+    """An effect at its level. Where the few seeds agree to the last digit by chance (an outcome counted in steps), though runs
+    do differ, the noise of all arms stands in: an interval of width 0 would claim what two seeds can't show."""
+    if effect is None or weights is None:
+        return None
+    if effect.error == 0 and effect.effect != 0:
+        pooled = residual(y)
+        effect = replace(effect, error=float((weights @ weights * pooled.mean_square / len(y)) ** 0.5), df=pooled.df)
+    return replace(effect, level=level)

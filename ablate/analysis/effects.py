@@ -1,18 +1,18 @@
-"""Effects of a balanced 2^k factorial with seeds as blocks: arrays in, `Effect`s out.
+"""Effects as contrasts of arms with seeds as blocks: arrays in, `Effect`s out.
 
 The model is the randomised complete block ANOVA (Montgomery, Design and Analysis of Experiments, ch. 4 and 6)::
 
     y[seed, arm] = mean + block[seed] + arm effect + noise
 
-The 2^k - 1 contrasts of the arms are orthogonal; each is tested against the pooled residual with
-(2^k - 1)(n - 1) degrees of freedom. `y` holds the outcome with arms in standard (Yates) order, first fix fastest.
+`y` holds the outcome, [seeds, arms]; a contrast is a weight an arm, [arms], all of one size or 0. Each contrast is tested against
+the pooled residual of the arms it weighs: all arms for a main effect of a factorial, two for a paired difference. Unequal
+noise between arms leaves that standard error unbiased and takes degrees of freedom (Satterthwaite 1946).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,26 +20,46 @@ from scipy import special
 
 Array = NDArray[np.float64]
 
+LEVEL = 0.95
+
 
 @dataclass(frozen=True)
 class Effect:
-    """An estimate with its standard error: `effect` is in the outcome's unit, positive is better."""
+    """An estimate with its standard error: `effect` is in the outcome's unit, positive is better.
+
+    Attributes:
+        df: degrees of freedom of the error.
+        level: of its interval; above 95 % where the study may have stopped early (a repeated confidence interval).
+        spent: the p value over all looks, where there were several.
+    """
 
     effect: float
     error: float
     df: float
+    level: float = LEVEL
+    spent: float | None = None
 
-    def ci(self, level: float = 0.95) -> tuple[float, float]:
+    def ci(self, level: float | None = None) -> tuple[float, float]:
         """The two-sided interval by Student's t."""
-        half = self.error * t_quantile(0.5 + level / 2, self.df)
+        half = self.error * t_quantile(0.5 + (level or self.level) / 2, self.df)
         return self.effect - half, self.effect + half
 
     @property
     def p(self) -> float:
         """Two-sided p of no effect. With no noise at all, 1 for an effect of exactly 0 and 0 otherwise."""
+        return min(1.0, 2 * min(self.below(0.0), self.above(0.0))) if self.spent is None else self.spent
+
+    def above(self, value: float) -> float:
+        """One-sided p against an effect of at most `value`."""
         if self.error == 0:
-            return float(self.effect == 0)
-        return float(2 * special.stdtr(self.df, -abs(self.effect) / self.error))
+            return float(self.effect <= value)
+        return float(special.stdtr(self.df, (value - self.effect) / self.error))
+
+    def below(self, value: float) -> float:
+        """One-sided p against an effect of at least `value`."""
+        if self.error == 0:
+            return float(self.effect >= value)
+        return float(special.stdtr(self.df, (self.effect - value) / self.error))
 
 
 def t_quantile(p: float, df: float) -> float:
@@ -47,60 +67,92 @@ def t_quantile(p: float, df: float) -> float:
     return float(special.stdtrit(df, p))
 
 
-def signs(count: int) -> Array:
-    """+1 where a fix is on and -1 where it is off, [2^count arms, count fixes], in standard order."""
-    arms = np.arange(2**count)[:, None]
-    return np.where((arms >> np.arange(count)) & 1, 1.0, -1.0)
+@dataclass(frozen=True)
+class Residual:
+    """What is left of some arms' outcomes once seeds and arms are taken out.
+
+    Attributes:
+        values: [seeds, arms].
+        mean_square: their pooled mean square; the mean of the arms' noise variances.
+        df: Satterthwaite's degrees of freedom, between seeds - 1 and (seeds - 1)(arms - 1).
+    """
+
+    values: Array
+    mean_square: float
+    df: float
+
+    @property
+    def variances(self) -> Array:
+        """Each arm's own noise variance, [arms], unbiased but for the cut at 0. Takes three arms."""
+        seeds, arms = self.values.shape
+        own = (self.values**2).sum(axis=0) / (seeds - 1)
+        return np.asarray(np.maximum(0.0, (own - self.mean_square / arms) / (1 - 2 / arms)))
 
 
-def block_residual(y: Array) -> tuple[float, int]:
-    """Mean square of the residual of the additive seed + arm model, and its degrees of freedom.
+def residual(y: Array) -> Residual:
+    """The residual of the additive seed + arm model.
+
+    The noise v of each arm gives the sum of squares a mean of (seeds - 1) tr(P V) and a variance of 2 (seeds - 1) tr(P V P V),
+    where P takes the mean over arms out; Satterthwaite's df match both. A variance's square is estimated as s⁴ (n - 1)/(n + 1),
+    without which its estimate, and so the loss of degrees of freedom, is too large.
 
     Args:
         y: outcomes, [seeds, arms].
     """
     seeds, arms = y.shape
-    residual = y - y.mean(axis=0) - y.mean(axis=1, keepdims=True) + y.mean()
-    df = (seeds - 1) * (arms - 1)
-    return float((residual**2).sum() / df), df
+    left = y - y.mean(axis=0) - y.mean(axis=1, keepdims=True) + y.mean()
+    most = (seeds - 1) * (arms - 1)
+    mean_square = float((left**2).sum() / most)
+    pooled = Residual(left, mean_square, most)
+    if arms < 3 or mean_square == 0:
+        return pooled
+    total = arms * mean_square
+    fourth = float((pooled.variances**2).sum()) * (seeds - 1) / (seeds + 1)
+    spread = fourth * (1 - 2 / arms) + (total / arms) ** 2
+    df = (seeds - 1) * (total * (1 - 1 / arms)) ** 2 / spread
+    return Residual(left, mean_square, float(np.clip(df, seeds - 1, most)))
 
 
-def factorial_effects(y: Array, names: Sequence[str]) -> tuple[dict[str, Effect], dict[str, Effect]]:
-    """Main effects and two-way interactions.
-
-    A main effect is the mean of the arms with the fix on less that of the arms with it off. An interaction `A*B` is how
-    much A's effect grows when B is turned on: (effect of A with B on) less (effect of A with B off).
+def contrasts(y: Array, weights: Mapping[str, Array]) -> dict[str, Effect]:
+    """The effects of some contrasts.
 
     Args:
-        y: outcomes, [seeds, 2^k arms in standard order], more is better.
-        names: the k fixes.
+        y: outcomes, [seeds, arms], more is better.
+        weights: name → a weight an arm, [arms], which sum to 0; those that are not 0 all of one size.
     """
-    seeds, arms = y.shape
-    mean_square, df = block_residual(y)
-    sign, means = signs(len(names)), y.mean(axis=0)
-    error = float(np.sqrt(4 * mean_square / (seeds * arms)))
-    rounding = 64 * np.finfo(float).eps * float(np.abs(y).max())  # of noise-free outcomes: neither noise nor an effect
+    rounding = _rounding(y)
+    residuals: dict[bytes, Residual] = {}
+    means = y.mean(axis=0)
+    found = {}
+    for name, weight in weights.items():
+        used = weight != 0
+        key = used.tobytes()
+        if key not in residuals:
+            residuals[key] = residual(y[:, used])
+        left = residuals[key]
+        error = float(np.sqrt(weight @ weight * left.mean_square / len(y)))
+        found[name] = _clean(float(weight @ means), error, left.df, rounding)
+    return found
 
-    def effect(contrast: Array, scale: float) -> Effect:
-        value, spread = float(2 * scale * (contrast @ means) / arms), scale * error
-        return Effect(value if abs(value) > rounding else 0.0, spread if spread > rounding else 0.0, df)
 
-    mains = {name: effect(sign[:, i], 1) for i, name in enumerate(names)}
-    pairs = {f"{names[i]}*{names[j]}": effect(sign[:, i] * sign[:, j], 2) for i, j in combinations(range(len(names)), 2)}
-    return mains, pairs
-
-
-def paired_difference(better: Array, worse: Array) -> Effect:
-    """Mean of paired differences over seeds, both [seeds], with its own standard error (n - 1 degrees of freedom)."""
-    found = mean_effect(better - worse)
-    rounding = 64 * np.finfo(float).eps * float(max(np.abs(better).max(), np.abs(worse).max()))
-    return replace(found, effect=found.effect if abs(found.effect) > rounding else 0.0)
+def contrast(y: Array, weight: Array) -> Effect:
+    """The effect of one contrast, as in `contrasts`."""
+    return contrasts(y, {"": weight})[""]
 
 
 def mean_effect(values: Array) -> Effect:
-    """The mean of one value a seed, [seeds], as an effect."""
+    """The mean of one value a seed, [seeds], as an effect, with its own standard error (n - 1 degrees of freedom)."""
     count = len(values)
     return Effect(float(values.mean()), float(values.std(ddof=1) / np.sqrt(count)), count - 1)
+
+
+def _rounding(y: Array) -> float:
+    """Below this a figure made of `y` is rounding: of noise-free outcomes, neither noise nor an effect."""
+    return 64 * float(np.finfo(float).eps) * float(np.abs(y).max())
+
+
+def _clean(effect: float, error: float, df: float, rounding: float) -> Effect:
+    return Effect(effect if abs(effect) > rounding else 0.0, error if error > rounding else 0.0, df)
 
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:
@@ -111,3 +163,19 @@ def holm(p: Mapping[str, float]) -> dict[str, float]:
         largest = max(largest, min(1.0, (len(p) - rank) * p[name]))
         adjusted[name] = largest
     return {name: adjusted[name] for name in p}
+
+
+def adjusted(effects: Mapping[str, Effect]) -> dict[str, float]:
+    """Holm's adjusted p values of a family of effects."""
+    return holm({name: effect.p for name, effect in effects.items()})
+
+
+def signs(count: int) -> Array:
+    """+1 where a fix is on and -1 where it is off, [2^count arms, count fixes], in standard (Yates) order."""
+    arms = np.arange(2**count)[:, None]
+    return np.where((arms >> np.arange(count)) & 1, 1.0, -1.0)
+
+
+def per_seed(y: Array, weights: Sequence[float] | Array) -> Array:
+    """A contrast of each seed by itself, [seeds]; weights need not be of one size."""
+    return np.asarray(y @ np.asarray(weights, dtype=float))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ablate.analysis import attribution
-from ablate.analysis.effects import Array, Effect, factorial_effects, holm
+from ablate.analysis.attribution import Attribution, attribute
+from ablate.analysis.effects import Array, Effect, adjusted, contrasts
+from ablate.analysis.headline import headline
+from ablate.analysis.layout import Layout
+from ablate.analysis.power import seeds_needed
+from ablate.analysis.sequential import Looks, equivalence_p, over_looks
 
 SCHEMA_VERSION = 1
 ALPHA = 0.05
@@ -20,7 +24,7 @@ class Table:
     """One metric over the design.
 
     Attributes:
-        values: [seeds, 2^k arms in standard order], in the metric's own unit and direction; NaN where a run is missing.
+        values: [seeds, arms in the layout's order], in the metric's own unit and direction; NaN where a run is missing.
         sign: +1 where more is better, -1 where less is.
     """
 
@@ -29,27 +33,61 @@ class Table:
 
     def complete(self) -> Array:
         """The blocks (rows) with every arm, signed so that more is better."""
-        return self.sign * self.values[np.isfinite(self.values).all(axis=1)]
+        return self.first(len(self.values))
+
+    def first(self, seeds: int) -> Array:
+        """The complete blocks among the first so many seeds."""
+        part = self.values[:seeds]
+        return self.sign * part[np.isfinite(part).all(axis=1)]
 
 
 @dataclass(frozen=True)
 class FixVerdict:
-    """What is known of one fix."""
+    """What is known of one fix.
+
+    Attributes:
+        p_adjusted: over the fixes, by Holm.
+        word: helps, harms, negligible or inconclusive.
+        alone, removed, share: as `attribution` has them; None where the design lacks the arms for it.
+        seeds_needed: paired seeds that would decide an inconclusive fix; None for one that is decided, or without noise.
+    """
 
     effect: Effect
     p_adjusted: float
     word: str
-    alone: Effect
-    removed: Effect
-    share: Effect
+    alone: Effect | None = None
+    removed: Effect | None = None
+    share: Effect | None = None
+    seeds_needed: int | None = None
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """How much one fix's effect grows when another is turned on.
+
+    Attributes:
+        p_adjusted: over the pairs, by Holm.
+        word: as for a fix; `helps` is that the two do more together than apart.
+        simple: where the interaction is real, each of the two fixes' effect with the other off and on, each with its word.
+    """
+
+    effect: Effect
+    p_adjusted: float
+    word: str
+    simple: Mapping[str, tuple[tuple[Effect, str], tuple[Effect, str]]] = field(default_factory=dict)
+
+    @property
+    def real(self) -> bool:
+        """Shown to differ from 0, and not too small to matter."""
+        return self.word in ("helps", "harms")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer: a word for each fix, and what it rests on. `fixes` is empty where there is nothing to judge by."""
+    """The answer: a word for each fix, and what it rests on. `fixes` is empty where no verdict can be given."""
 
     fixes: Mapping[str, FixVerdict]
-    interactions: Mapping[str, tuple[Effect, float]]
+    interactions: Mapping[str, Interaction]
     headline: str
     warnings: tuple[str, ...] = ()
 
@@ -58,83 +96,134 @@ class Verdict:
         """The fixes by effect, most helpful first."""
         return sorted(self.fixes, key=lambda name: -self.fixes[name].effect.effect)
 
+    @property
+    def decided(self) -> bool:
+        """Whether there is a verdict, and no fix is inconclusive."""
+        return bool(self.fixes) and all(fix.word != "inconclusive" for fix in self.fixes.values())
 
-def word(effect: Effect, p_adjusted: float, minimum: float) -> str:
+
+def withheld(*reasons: str) -> Verdict:
+    """No verdict, and why."""
+    return Verdict({}, {}, f"No verdict: {'; '.join(reasons)}.", reasons)
+
+
+def word(effect: float, p_adjusted: float, p_negligible: float, alpha: float = ALPHA) -> str:
     """helps, harms, negligible or inconclusive.
 
-    Negligible is shown, not assumed: two one-sided tests at 5 % put the effect within ± `minimum` (the 90 % interval lies
-    inside; Schuirmann 1987). It goes before helps and harms: a real effect too small to be worth having is negligible.
+    Negligible is shown, not assumed: by two one-sided tests. It goes before helps and harms: a real effect too small to be
+    worth having is negligible.
+
+    Args:
+        effect: the estimate, more is better.
+        p_adjusted: of no effect.
+        p_negligible: of an effect beyond the smallest that is worth having (`equivalence_p`).
     """
-    low, high = effect.ci(1 - 2 * ALPHA)
-    if -minimum < low and high < minimum:
+    if p_negligible < alpha:
         return "negligible"
-    if p_adjusted < ALPHA:
-        return "helps" if effect.effect > 0 else "harms"
+    if p_adjusted < alpha:
+        return "helps" if effect > 0 else "harms"
     return "inconclusive"
 
 
-def judge(outcome: Table, names: Sequence[str], metric: str, minimum: float) -> Verdict:
+def judge(outcome: Table, layout: Layout, metric: str, minimum: float, looks: Looks | None = None) -> Verdict:
     """Judge each fix by the outcome.
 
     Args:
         outcome: the outcome over the design; seeds that lack an arm are left out.
-        names: the k fixes, in the order of the arms.
+        layout: the design's arms, in the order of the outcome's columns.
         metric: the outcome's name, for the headline.
         minimum: the smallest effect worth having, in the outcome's unit.
+        looks: when it was looked at so far, where it may have stopped early.
     """
     y = outcome.complete()
     if len(y) < 2:
-        reason = f"only {len(y)} of {len(outcome.values)} seeds have every arm, and a verdict takes two"
-        return Verdict({}, {}, f"No verdict: {reason}.", (reason,))
-    mains, pairs = factorial_effects(y, names)
-    adjusted = holm({name: effect.p for name, effect in mains.items()})
+        return withheld(_too_few(outcome, layout, len(y)))
+    family = Family(outcome, minimum, looks)
+    mains = family.test(layout.mains)
+    interactions = {name: _interaction(family, layout, name, *found) for name, found in family.test(layout.interactions).items()}
+    parts = attribute(y, layout, next(iter(mains.values()))[0].level)
     fixes = {
-        name: FixVerdict(
-            effect=mains[name],
-            p_adjusted=adjusted[name],
-            word=word(mains[name], adjusted[name], minimum),
-            alone=attribution.alone(y, index),
-            removed=attribution.removed(y, index),
-            share=attribution.share(y, index),
-        )
-        for index, name in enumerate(names)
+        name: _fix(y, layout.mains[name], found, parts[name], minimum, len(mains), family.alpha) for name, found in mains.items()
     }
-    pair_p = holm({name: effect.p for name, effect in pairs.items()})
-    interactions = {name: (effect, pair_p[name]) for name, effect in pairs.items()}
-    return Verdict(fixes, interactions, headline(fixes, metric))
+    return Verdict(fixes, interactions, headline(fixes, interactions, metric))
 
 
-def secondary(table: Table, names: Sequence[str]) -> dict[str, tuple[Effect, float]]:
+class Family:
+    """Tests families of contrasts of one outcome, over all looks taken.
+
+    Args:
+        outcome, minimum, looks: as for `judge`.
+    """
+
+    def __init__(self, outcome: Table, minimum: float, looks: Looks | None = None) -> None:
+        self._minimum = minimum
+        self.alpha = looks.alpha if looks else ALPHA
+        seeds = [seeds for seeds in looks.seeds if seeds <= len(outcome.values)] if looks else []
+        tables = [outcome.first(each) for each in seeds]
+        self._tables = [y for y in tables if len(y) >= 2] or [outcome.complete()]
+        several = looks is not None and len(looks.seeds) > 1
+        self._bounds = looks.boundaries([len(y) for y in self._tables]) if looks and several else None
+
+    def test(self, weights: Mapping[str, Array]) -> dict[str, tuple[Effect, float, str]]:
+        """Each contrast's effect, its p adjusted over the family by Holm, and its word."""
+        taken = [contrasts(y, weights) for y in self._tables]
+        history = {name: [found[name] for found in taken] for name in weights}
+        effects = {name: over_looks(h, self._bounds) if self._bounds else h[-1] for name, h in history.items()}
+        p = adjusted(effects)
+        near = {name: equivalence_p(h, self._minimum, self._bounds) if self._minimum else 1.0 for name, h in history.items()}
+        return {name: (e, p[name], word(e.effect, p[name], near[name], self.alpha)) for name, e in effects.items()}
+
+
+def _fix(
+    y: Array,
+    weights: Array,
+    found: tuple[Effect, float, str],
+    parts: Attribution,
+    minimum: float,
+    family: int,
+    alpha: float,
+) -> FixVerdict:
+    effect, p, said = found
+    needed = seeds_needed(effect, weights, len(y), minimum, alpha / family) if said == "inconclusive" else None
+    return FixVerdict(effect, p, said, parts.alone, parts.removed, parts.share, needed)
+
+
+def _interaction(family: Family, layout: Layout, name: str, effect: Effect, p: float, said: str) -> Interaction:
+    found = Interaction(effect, p, said)
+    if not found.real or " = " in name:  # an aliased pair is never claimed through
+        return found
+    simple = {}
+    a, b = name.split("*")
+    for fix, other in ((a, b), (b, a)):
+        parts = {on: layout.simple(fix, other, on) for on in (False, True)}
+        tested = {on: family.test({fix: weights})[fix] for on, weights in parts.items() if weights is not None}
+        if len(tested) == 2:
+            simple[fix] = tuple((effect, said) for effect, _, said in tested.values())
+    return Interaction(effect, p, said, simple)  # type: ignore[arg-type]
+
+
+def _too_few(outcome: Table, layout: Layout, whole: int) -> str:
+    """Why there are fewer than two complete blocks: an arm that none of the seeds has, or too many gaps."""
+    seen: Array = np.isfinite(outcome.values).sum(axis=0)
+    lost = [arm for arm, runs in zip(layout.labels, seen, strict=True) if not runs]
+    if lost and len(lost) < len(layout.arms):
+        which = "an arm" if len(lost) == 1 else f"{len(lost)} arms"
+        return f"the design lost {which}, of which no run completed: {', '.join(lost[:4])}"
+    return f"only {whole} of {len(outcome.values)} seeds have every arm, and a verdict takes two"
+
+
+def secondary(table: Table, layout: Layout, looks: Looks | None = None) -> dict[str, tuple[Effect, float]]:
     """The same main effects for another metric, Holm-adjusted over the fixes; empty where two complete seeds are wanting."""
-    y = table.complete()
-    if len(y) < 2:
+    if len(table.complete()) < 2:
         return {}
-    mains, _ = factorial_effects(y, names)
-    adjusted = holm({name: effect.p for name, effect in mains.items()})
-    return {name: (mains[name], adjusted[name]) for name in names}
+    return {name: (effect, p) for name, (effect, p, _) in Family(table, 0.0, looks).test(layout.mains).items()}
 
 
-def headline(fixes: Mapping[str, FixVerdict], metric: str) -> str:
-    """The verdict in a sentence or two: what helps, with its size; what harms; what can't be told."""
-    said = []
-    for which, verb in (("helps", "helps"), ("harms", "harms")):
-        found = sorted((n for n in fixes if fixes[n].word == which), key=lambda n: -abs(fixes[n].effect.effect))
-        said += [f"{name} {verb} ({_signed(fixes[name].effect)})" for name in found]
-    if not said:
-        said = [f"no fix is shown to change {metric}"]
-    text = f"On {metric}: " + "; ".join(said) + "."
-    for which, phrase in (("negligible", "Too small to matter"), ("inconclusive", "Can't be told from this many seeds")):
-        found = [name for name in fixes if fixes[name].word == which]
-        if found:
-            text += f" {phrase}: {', '.join(found)}."
-    return text
+def as_estimate(effect: Effect | None) -> dict[str, Any] | None:
+    """`{"effect", "ci"}`, as verdict.json writes it; None where the design can't tell."""
+    return None if effect is None else {"effect": effect.effect, "ci": list(effect.ci())}
 
 
-def _signed(effect: Effect) -> str:
-    low, high = effect.ci()
-    return f"{effect.effect:+.3g}, 95 % interval {low:+.3g} to {high:+.3g}".replace("-", "−")
-
-
-def as_estimate(effect: Effect) -> dict[str, Any]:
-    """`{"effect", "ci"}`, as verdict.json writes it."""
-    return {"effect": effect.effect, "ci": list(effect.ci())}
+def ordered(effects: Mapping[str, Effect]) -> Sequence[str]:
+    """Names by effect, greatest first."""
+    return sorted(effects, key=lambda name: -effects[name].effect)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ablate.analysis.claims import ClaimResult
 from ablate.analysis.effects import Effect, mean_effect
-from ablate.assess import Assessment, design_table
+from ablate.assess import Assessment
 from ablate.design import Plan
 from ablate.report.appendix import Appendix, appendix
 from ablate.report.curves import LAST_PART, Curves
@@ -17,7 +17,8 @@ from ablate.report.gallery import Figure, cautioned
 from ablate.report.sweeps_plot import shown_sweeps
 from ablate.report.symptoms import SymptomsPart, symptoms_part
 from ablate.report.text import duration, interval, number, p_value, param, plural, point
-from ablate.study import Fix, Goal
+from ablate.sections import Fix, Goal
+from ablate.tables import design_table
 from ablate.target import Metric
 
 
@@ -159,8 +160,9 @@ def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Cont
     )
 
 
-def _estimate(effect: Effect) -> Estimate:
-    return Estimate(point(effect), interval(effect))
+def _estimate(effect: Effect | None) -> Estimate:
+    """An effect as text; a dash where the design can't tell it."""
+    return Estimate(point(effect), interval(effect)) if effect else Estimate("–", "")
 
 
 def _row(name: str, effect: Effect, p: float) -> EffectRow:
@@ -214,12 +216,14 @@ def _facts(found: Assessment) -> tuple[tuple[str, str], ...]:
 
 def _ends(found: Assessment) -> tuple[tuple[str, str, str], ...]:
     """All off, all on and their difference on the outcome, over complete seeds: (what, mean, interval)."""
-    table = design_table(found.plan, found.records, found.plan.study.outcome)
-    y = table.complete()
-    if len(y) < 2:
+    plan = found.plan
+    table = design_table(plan, found.records, plan.study.outcome)
+    y, ends = table.complete(), (frozenset[str](), frozenset(plan.fixes))
+    if len(y) < 2 or not all(arm in plan.arms for arm in ends):
         return ()
-    off, on = (mean_effect(table.sign * y[:, arm]) for arm in (0, -1))
-    both = mean_effect(y[:, -1] - y[:, 0])
+    first, last = (plan.layout.named(arm) for arm in ends)
+    off, on = (mean_effect(table.sign * y[:, arm]) for arm in (first, last))
+    both = mean_effect(y[:, last] - y[:, first])
     return (
         ("all off", number(off.effect), _between(off.ci())),
         ("all on", number(on.effect), _between(on.ci())),
@@ -250,8 +254,8 @@ def _raw(found: Assessment, curves: Curves, metric: str, about: Metric) -> RawRa
 
 def _interactions(found: Assessment) -> tuple[EffectRow, ...]:
     """Pairs of fixes, the clearest interaction first."""
-    pairs = sorted(found.verdict.interactions.items(), key=lambda item: item[1][0].p)
-    return tuple(_row(name.replace("*", " × "), *pair) for name, pair in pairs)
+    pairs = sorted(found.verdict.interactions.items(), key=lambda item: item[1].effect.p)
+    return tuple(_row(name.replace("*", " × "), pair.effect, pair.p_adjusted) for name, pair in pairs)
 
 
 def _secondary(found: Assessment, goal: Goal) -> Secondary:

@@ -89,7 +89,7 @@ class Curves:
         """Main effects and adjusted p of each run's mean over its last part, less counted as better."""
         arms = self._plan.arm_ids()
         values = [[self._late(run_id(arm, seed), metric) for arm in arms] for seed in range(self._plan.seeds)]
-        return secondary(Table(np.asarray(values, dtype=float), -1.0), self._plan.fixes)
+        return secondary(Table(np.asarray(values, dtype=float), -1.0), self._plan.layout)
 
     def _late(self, run: str, metric: str) -> float:
         steps, values = self._series.get(run, {}).get(metric, (np.empty(0), np.empty(0)))

@@ -32,8 +32,9 @@ def forest(found: Assessment, width: float = TEXT_WIDTH) -> Any:
         fix = verdict.fixes[name]
         colour = WORDS[fix.word]
         _bar(axes, fix.effect, row - 0.1, colour, "o", 6.5, 2.0, hollow=fix.word == "inconclusive")
-        _bar(axes, fix.alone, row + 0.14, "#8A94A3", "^", 3.6, 0.7)
-        _bar(axes, fix.removed, row + 0.29, "#8A94A3", "v", 3.6, 0.7)
+        for part, place, mark in ((fix.alone, 0.14, "^"), (fix.removed, 0.29, "v")):
+            if part:
+                _bar(axes, part, row + place, "#8A94A3", mark, 3.6, 0.7)
         beside = {"xycoords": ("axes fraction", "data"), "va": "center", "annotation_clip": False}
         axes.annotate(fix.word, (1.03, row - 0.14), color=colour, fontsize=9, **beside)
         axes.annotate(f"{point(fix.effect)} {interval(fix.effect)}", (1.03, row + 0.14), fontsize=7, **beside)
@@ -71,10 +72,11 @@ def _limits(found: Assessment) -> tuple[float, float]:
     fixes = found.verdict.fixes.values()
     minimum = found.plan.study.outcome.minimum_effect
     mains = [end for fix in fixes for end in fix.effect.ci()]
-    marks = [effect.effect for fix in fixes for effect in (fix.alone, fix.removed)]
+    parts = [effect for fix in fixes for effect in (fix.alone, fix.removed) if effect]
+    marks = [effect.effect for effect in parts]
     low, high = min(*mains, *marks, -minimum, 0.0), max(*mains, *marks, minimum, 0.0)
     spare = REACH * (high - low)
-    ends = [end for fix in fixes for effect in (fix.alone, fix.removed) for end in effect.ci()]
+    ends = [end for effect in parts for end in effect.ci()] or [0.0]
     low, high = max(low - spare, min(low, *ends)), min(high + spare, max(high, *ends))
     margin = 0.04 * (high - low) or 1.0
     return low - margin, high + margin

@@ -1,0 +1,55 @@
+"""What was recorded, as tables: a final metric over the design, a step metric over some cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ablate.analysis.verdict import Table
+from ablate.design import Plan, run_id
+from ablate.records import Record, Records, outcome_of
+from ablate.sections import Goal, Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def design_table(plan: Plan, records: Mapping[str, Record], goal: Goal, context: str | None = None) -> Table:
+    """A final metric over the design, [seeds, arms]; NaN where the run is missing, failed or not finite.
+
+    Args:
+        goal: the metric; of an outcome that declares what a diverged run is worth, such runs have that value.
+        context: of which context, where not of the study's own params.
+    """
+    arms = plan.arm_ids(context)
+    values = [[value_of(records.get(run_id(arm, seed)), goal) for arm in arms] for seed in range(plan.seeds)]
+    return Table(np.asarray(values, dtype=float), goal.sign)
+
+
+def value_of(record: Record | None, goal: Goal) -> float:
+    """What a run is worth by a goal; NaN where it says nothing."""
+    if record is not None and record.state == "diverged" and isinstance(goal, Outcome):
+        return math.nan if goal.on_divergence is None else goal.on_divergence
+    return outcome_of(record, goal.metric)
+
+
+def curve_frame(plan: Plan, records: Records, cells: Mapping[str, str], metric: str) -> pd.DataFrame:
+    """One step metric of some cells, long: columns `label`, `seed`, `step`, `value`.
+
+    Args:
+        cells: label → cell id.
+    """
+    import pandas as pd
+
+    frames = []
+    for label, cell in cells.items():
+        for run in (run for run in plan.runs if run.cell.id == cell):
+            curve = records.curves(run.id)
+            if metric in curve:
+                part = curve[["step", metric]].dropna().rename(columns={metric: "value"})
+                frames.append(part.assign(label=label, seed=run.seed))
+    empty = pd.DataFrame({"label": [], "seed": [], "step": [], "value": []})
+    return pd.concat(frames, ignore_index=True) if frames else empty

@@ -1,0 +1,118 @@
+"""What a study leaves as files: verdict.json, whose keys are the contract's, and runs.csv."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablate.analysis.effects import Effect
+from ablate.analysis.verdict import SCHEMA_VERSION, Interaction, as_estimate
+from ablate.assess import Assessment
+from ablate.design import PlannedRun
+from ablate.evidence import symptom_json
+from ablate.records import reason, write_atomic
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def verdict_json(found: Assessment) -> dict[str, Any]:
+    """verdict.json, by the contract: nothing in it depends on when or in how many sittings the study was run."""
+    plan, verdict = found.plan, found.verdict
+    outcome = plan.study.outcome
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "study": plan.study.name,
+        "quick": plan.quick,
+        "outcome": {"metric": outcome.metric, "goal": outcome.goal, "minimum_effect": outcome.minimum_effect},
+        "design": {
+            "kind": plan.study.design.kind,
+            "fixes": plan.fixes,
+            "cells": len(plan.cells),
+            "seeds": plan.seeds,
+            "planned": len(plan.runs),
+            "completed": found.count("completed"),
+            "failed": found.count("failed"),
+            "diverged": found.count("diverged"),
+        },
+        "fixes": {
+            name: {
+                **_estimate(fix.effect),
+                "p": fix.effect.p,
+                "p_adjusted": fix.p_adjusted,
+                "verdict": fix.word,
+                "alone": as_estimate(fix.alone),
+                "removed": as_estimate(fix.removed),
+                "share": as_estimate(fix.share),
+                "seeds_needed": fix.seeds_needed,
+            }
+            for name, fix in verdict.fixes.items()
+        },
+        "interactions": {name: _interaction(found) for name, found in verdict.interactions.items()},
+        "ranking": verdict.ranking,
+        "headline": verdict.headline,
+        "warnings": list(found.warnings),
+        "claims": [{"name": c.name, "expected": c.expected, "observed": c.observed, "verdict": c.verdict} for c in found.claims],
+        "sweeps": {
+            name: [{"value": r.value, "mean": r.mean, "ci": list(r.ci) if r.ci else None, "seeds": r.seeds} for r in responses]
+            for name, responses in found.sweeps.items()
+        },
+        "trajectory": {
+            name: [{"step": step, **_estimate(effect)} for step, effect in points] for name, points in found.trajectory.items()
+        },
+        "secondary": {
+            metric: {name: {**_estimate(e), "p_adjusted": p} for name, (e, p) in effects.items()}
+            for metric, effects in found.secondary.items()
+        },
+        "contexts": {},
+        "symptoms": [symptom_json(result) for result in found.symptoms],
+    }
+
+
+def _interaction(found: Interaction) -> dict[str, Any]:
+    """An interaction; where it is real with each of its fixes' effect while the other is off and on."""
+    said: dict[str, Any] = {**_estimate(found.effect), "p_adjusted": found.p_adjusted}
+    if found.simple:
+        said["simple"] = {
+            fix: {
+                state: {**_estimate(effect), "verdict": word} for state, (effect, word) in zip(("off", "on"), both, strict=True)
+            }
+            for fix, both in found.simple.items()
+        }
+    return said
+
+
+def _said(part: tuple[Effect, str]) -> dict[str, Any]:
+    return {**_estimate(part[0]), "verdict": part[1]}
+
+
+def _estimate(effect: Effect) -> dict[str, Any]:
+    return {"effect": effect.effect, "ci": list(effect.ci())}
+
+
+def write_results(found: Assessment, out: Path) -> None:
+    """Write verdict.json and runs.csv."""
+    text = json.dumps(verdict_json(found), indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomic(out / "verdict.json", f"{text}\n".encode())
+    write_atomic(out / "runs.csv", runs_frame(found).to_csv(index=False).encode())
+
+
+def runs_frame(found: Assessment) -> pd.DataFrame:
+    """A row a planned run: ids, fixes, sweep values (empty where it is not of that sweep), state, final metrics."""
+    import pandas as pd
+
+    return pd.DataFrame([_row(found, run) for run in found.plan.runs])
+
+
+def _row(found: Assessment, run: PlannedRun) -> dict[str, Any]:
+    record = found.records.get(run.id)
+    row: dict[str, Any] = {"run_id": run.id, "cell": run.cell.id, "arm": run.cell.label, "seed": run.seed}
+    row |= {f"fix.{name}": "on" if on else "off" for name, on in run.cell.fixes.items()}
+    for name, points in found.plan.sweeps.items():
+        row[f"sweep.{name}"] = next((p.value for p in points if p.cell == run.cell.id and run.seed < p.seeds), None)
+    row["state"] = record.state if record else "missing"
+    if record:
+        row |= {"seconds": round(record.seconds, 3), **record.metrics}
+        row |= {"optuna_trial": record.trial, "mlflow_run_id": record.mlflow, "error": reason(record.error)}
+    return row
