@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from ablate.tracking import DEFAULT_URI
-
 if TYPE_CHECKING:
     from ablate.analysis.claims import ClaimResult
     from ablate.analysis.effects import Effect
@@ -129,6 +127,8 @@ def _defects(defects: Sequence[DefectResult]) -> Table:
 
 def where(console: Console, pdf: Path, uri: str | None = None, trained: int | None = None, planned: int = 0) -> None:
     """Where to look next: the PDF, and MLflow's page."""
+    from ablate.tracking import DEFAULT_URI
+
     console.print("")
     if trained is not None:
         console.print(f"runs      {trained} trained now, {planned} in the study")

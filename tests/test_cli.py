@@ -147,7 +147,7 @@ def test_failed_runs_end_in_3_are_named_and_are_tried_again(cli):
     assert done.returncode == 3
     found = verdict(cli.folder, "small")
     assert (found["design"]["failed"], found["fixes"]) == (6, {})
-    assert found["headline"].startswith("No verdict: only 0 of 3 seeds have every arm")
+    assert found["headline"].startswith("No verdict: the design lost 2 arms, of which no run completed: bad, all on")
     failed = [row for row in rows(cli.folder, "small") if row["state"] == "failed"]
     assert {row["error"] for row in failed} == {"RuntimeError: planted failure"}
     assert "6 of 12 runs failed; the first: bad · seed 0: RuntimeError: planted failure" in " ".join(done.stdout.split())
@@ -230,7 +230,7 @@ BAD = {
     "an unknown param": ("{helps: 1}", "{helpz: 1}", r"fixes\.good\.on\.helpz: 'helpz' is not a param of .*; use 'helps'"),
     "a missing key": ("outcome: {metric: score, minimum_effect: 0.5}", "", r"outcome is missing; add it"),
     "a curve that is never logged": ("curves: [progress]", "curves: [loss]", r"curves: 'loss' is never reported"),
-    "a key of a later version": ("design:", "stopping: {looks: [4]}\ndesign:", r"stopping is not supported yet"),
+    "a misspelt key": ("design:", "stoping: {looks: [4]}\ndesign:", r"stoping: unknown key; use 'stopping'"),
 }
 
 

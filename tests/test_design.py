@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablate.design import Plan, arm_label, factorial, make_plan
+from ablate.analysis.layout import full_factorial
+from ablate.design import Plan, arm_label, make_plan
 from ablate.errors import BadInput
 from ablate.target import Metric
 from tests.builders import few, open_plan, plan, study, target
@@ -213,8 +214,9 @@ def test_a_quick_plan_is_smaller_and_never_shares_a_store() -> None:
 
 def test_arms_are_labelled_as_a_person_reads_them() -> None:
     fixes = ["a", "b"]
-    assert factorial(fixes) == [frozenset(), frozenset("a"), frozenset("b"), frozenset("ab")]
-    assert [arm_label(arm, fixes) for arm in factorial(fixes)] == ["all off", "a", "b", "all on"]
+    made = full_factorial(fixes)
+    assert made.arms == (frozenset(), frozenset("a"), frozenset("b"), frozenset("ab"))
+    assert [arm_label(arm, fixes) for arm in made.arms] == made.labels == ["all off", "a", "b", "all on"]
     assert arm_label({"c", "a"}, ["a", "b", "c"]) == "a+c"
     assert arm_label({"a"}, ["a"]) == "a"
     assert [run.name for run in plan().runs[:2]] == ["all off · seed 0", "good · seed 0"]

@@ -22,7 +22,7 @@ def test_before_any_run_the_targets_estimate_is_used(tmp_path: Path) -> None:
     seen = forecast(made, Records(tmp_path))
     assert (seen.to_train, seen.timed, seen.noise) == (18, False, None)
     assert seen.seconds == pytest.approx((8 * 10 + 8 * 11 + 2 * 10.5) / workers_here())
-    assert seen.detectable == detectable_effect(3, 2)
+    assert seen.detectable == detectable_effect(made.layout, 2)
     assert list(tmp_path.iterdir()) == []
 
 

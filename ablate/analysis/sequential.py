@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from ablate.analysis.effects import LEVEL, Array, Effect
 
@@ -95,6 +95,8 @@ def _levels(fractions: Sequence[float], spent: Callable[[float], float]) -> list
 
     The density of the score S (variance: the fraction) among studies that go on is kept on a grid below the boundary.
     """
+    from scipy import optimize  # slow to import, and needed by few studies
+
     levels: list[float] = []
     nodes, weights = np.polynomial.legendre.leggauss(POINTS)
     grid, mass = np.zeros(1), np.ones(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -12,10 +13,17 @@ from scipy import stats
 from statsmodels.regression.linear_model import OLS, RegressionResults
 from statsmodels.stats.multitest import multipletests
 
-from ablate.analysis.effects import Array, block_residual, factorial_effects, holm, mean_effect, paired_difference, signs
+from ablate.analysis.effects import Array, Effect, contrast, contrasts, holm, mean_effect, residual, signs
+from ablate.analysis.layout import full_factorial
 from tests.builders import few, simulate
 
 COUNTS = st.tuples(st.integers(1, 4), st.integers(2, 7), st.integers(0, 2**32 - 1))
+
+
+def factorial_effects(y: Array, names: str | list[str]) -> tuple[dict[str, Effect], dict[str, Effect]]:
+    """Main effects and two-way interactions of a full factorial."""
+    made = full_factorial(names)
+    return contrasts(y, made.mains), contrasts(y, made.interactions)
 
 
 def least_squares(y: Array, count: int) -> RegressionResults:
@@ -40,13 +48,15 @@ def test_effects_equal_least_squares_with_seed_and_fix_dummies(sizes: tuple[int,
     fitted = least_squares(y, count)
     mains, pairs = factorial_effects(y, [f"f{fix}" for fix in range(count)])
     assert len(pairs) == count * (count - 1) / 2
-    for name, effect in {**mains, **pairs}.items():
+    for name, told in {**mains, **pairs}.items():
+        effect = replace(told, df=fitted.df_resid)  # of the pooled residual, as least squares has it
         at = fitted.model.data.xnames.index(name)
         found = (effect.effect, effect.error, effect.p, *effect.ci(), *effect.ci(0.9))
         wanted = (fitted.params[at], fitted.bse[at], fitted.pvalues[at], *fitted.conf_int()[at], *fitted.conf_int(0.1)[at])
         assert found == pytest.approx(wanted, rel=1e-9, abs=1e-9)
-        assert effect.df == fitted.df_resid
-    assert block_residual(y) == pytest.approx((fitted.mse_resid, fitted.df_resid), rel=1e-9)
+        assert min(seeds - 1, fitted.df_resid) <= told.df <= fitted.df_resid
+        assert told.df == fitted.df_resid or count > 1
+    assert residual(y).mean_square == pytest.approx(fitted.mse_resid, rel=1e-9)
 
 
 def test_effects_of_exact_outcomes_are_what_was_put_in() -> None:
@@ -86,13 +96,14 @@ def test_holm_equals_multipletests(p: list[float]) -> None:
 @given(st.lists(st.tuples(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)), min_size=2, max_size=9))
 def test_paired_differences_equal_scipy(pairs: list[tuple[float, float]]) -> None:
     better, worse = np.array(pairs).T
-    effect = paired_difference(better, worse)
+    effect = contrast(np.column_stack((worse, better)), np.array([-1.0, 1.0]))
     if np.ptp(better - worse) > 1e-6:
         test = stats.ttest_rel(better, worse)
         interval = test.confidence_interval(0.95)
         assert (*effect.ci(), effect.p) == pytest.approx((interval.low, interval.high, test.pvalue), rel=1e-9, abs=1e-9)
     assert effect.effect == pytest.approx(np.mean(better - worse), abs=1e-9)
-    assert mean_effect(better - worse) == effect
+    plain = mean_effect(better - worse)
+    assert (plain.effect, plain.error, plain.df) == pytest.approx((effect.effect, effect.error, effect.df), rel=1e-6, abs=1e-9)
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
@@ -101,3 +112,31 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
     for level in (0.95, 0.9):
         covered = np.mean([low <= truth <= high for low, high in (effect.ci(level) for effect in effects)])
         assert covered == pytest.approx(level, abs=3 * np.sqrt(level * (1 - level) / studies))
+
+
+def test_degrees_of_freedom_are_satterthwaites_of_the_true_variances_where_there_are_many_seeds() -> None:
+    rng, sd = np.random.default_rng(4), np.array([1.0, 6, 1, 6, 1, 6, 1, 6])
+    n, m = 4000, 8
+    left = np.eye(m) - 1 / m
+    spread = left @ np.diag(sd**2)
+    wanted = (n - 1) * np.trace(spread) ** 2 / np.trace(spread @ spread)
+    found = residual(rng.normal(scale=sd, size=(n, m)))
+    assert found.df == pytest.approx(wanted, rel=0.03)
+    assert found.variances == pytest.approx(sd**2, abs=1.5)
+    assert found.mean_square == pytest.approx(np.mean(sd**2), rel=0.03)
+
+
+def test_degrees_of_freedom_lie_between_one_arms_and_all_arms() -> None:
+    lone = np.zeros((5, 8))
+    lone[:, 3] = [3.0, -1, 4, -1, -5]
+    assert 4 <= residual(lone).df < 6
+    assert residual(np.zeros((5, 8))).df == 28
+    even = [residual(np.random.default_rng(seed).normal(size=(5, 8))).df for seed in range(200)]
+    assert 22 < np.mean(even) <= 28
+
+
+def test_a_contrast_rests_on_the_arms_that_it_weighs() -> None:
+    y = simulate(np.random.default_rng(2), 6, (1.0, 0.0))
+    loud = y + np.outer(np.random.default_rng(3).normal(scale=50, size=6), [0, 0, 1, 1]) * [1, 1, 1, -1]
+    weights = np.array([-1.0, 1.0, 0.0, 0.0])
+    assert contrast(loud, weights) == contrast(y, weights)

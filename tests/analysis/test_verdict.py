@@ -7,26 +7,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablate.analysis.attribution import shapley
-from ablate.analysis.effects import Effect, factorial_effects, holm, signs
+from ablate.analysis.attribution import attribute
+from ablate.analysis.effects import Effect, adjusted, contrasts, signs
+from ablate.analysis.layout import full_factorial, layout
+from ablate.analysis.sequential import Looks, equivalence_p
 from ablate.analysis.verdict import Table, as_estimate, judge, secondary, word
 from tests.builders import few, simulate
 
-NAMES = ["a", "b", "c"]
+NAMES = full_factorial("abc")
 
 
 def test_each_word_is_reached() -> None:
     rng = np.random.default_rng(1)
     noise = rng.normal(size=(8, 16))
     noise -= noise.mean(axis=0) + noise.mean(axis=1, keepdims=True) - noise.mean()
-    names = ["up", "down", "none", "slight"]
-    noise /= factorial_effects(noise, names)[0]["up"].error  # now effects are in units of their standard error
+    names = full_factorial(["up", "down", "none", "slight"])
+    noise /= contrasts(noise, names.mains)["up"].error  # now effects are in units of their standard error
     y = noise + signs(4) @ [3.0, -3.0, 0.0, 0.75]
     found = judge(Table(y), names, "m", 2.2)
     assert [fix.effect.effect for fix in found.fixes.values()] == pytest.approx([6, -6, 0, 1.5])
     assert [fix.word for fix in found.fixes.values()] == ["helps", "harms", "negligible", "inconclusive"]
     assert found.ranking == ["up", "slight", "none", "down"]
-    assert found.headline.endswith("Too small to matter: none. Can't be told from this many seeds: slight.")
+    needed = found.fixes["slight"].seeds_needed
+    assert needed is not None and needed > 8
+    assert all(found.fixes[name].seeds_needed is None for name in ("up", "down", "none"))
+    assert found.headline.endswith(
+        f"Too small to matter: none. Can't be told from this many seeds: slight (about {needed} seeds would)."
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,7 +55,8 @@ def test_each_word_is_reached() -> None:
 def test_a_word_rests_on_the_adjusted_p_and_on_what_is_worth_having(
     effect: Effect, p: float, minimum: float, wanted: str
 ) -> None:
-    assert word(effect, p, minimum) == wanted
+    near = equivalence_p([effect], minimum) if minimum else 1.0
+    assert word(effect.effect, p, near) == wanted
 
 
 @few
@@ -57,14 +65,14 @@ def test_to_minimize_flips_every_sign(seed: int) -> None:
     y = simulate(np.random.default_rng(seed), 5, (1.0, -0.5, 0.0))
     more, less = judge(Table(y), NAMES, "m", 0.1), judge(Table(y, -1), NAMES, "m", 0.1)
     turned = {"helps": "harms", "harms": "helps"}
-    for name in NAMES:
+    for name in "abc":
         up, down = more.fixes[name], less.fixes[name]
         for part in ("effect", "alone", "removed", "share"):
             assert getattr(down, part).effect == pytest.approx(-getattr(up, part).effect, abs=1e-12)
         assert down.p_adjusted == pytest.approx(up.p_adjusted)
         assert down.word == turned.get(up.word, up.word)
-    assert [less.interactions[pair][0].effect for pair in more.interactions] == pytest.approx(
-        [-effect.effect for effect, _ in more.interactions.values()]
+    assert [less.interactions[pair].effect.effect for pair in more.interactions] == pytest.approx(
+        [-pair.effect.effect for pair in more.interactions.values()]
     )
     assert less.ranking == more.ranking[::-1]
 
@@ -96,26 +104,31 @@ def test_fewer_than_two_whole_blocks_give_no_verdict_and_the_reason(whole: int) 
 def test_a_verdict_holds_what_the_parts_say() -> None:
     y = simulate(np.random.default_rng(5), 5, (0.5, 0.2, 0.0))
     found = judge(Table(y), NAMES, "m", 0.1)
-    mains, pairs = factorial_effects(y, NAMES)
-    adjusted = holm({name: effect.p for name, effect in mains.items()})
-    assert {name: (fix.effect, fix.p_adjusted) for name, fix in found.fixes.items()} == {
-        n: (mains[n], adjusted[n]) for n in NAMES
-    }
-    assert [fix.share.effect for fix in found.fixes.values()] == pytest.approx(shapley(y).mean(axis=0))
-    assert {name: p for name, (_, p) in found.interactions.items()} == holm({name: effect.p for name, effect in pairs.items()})
-    assert secondary(Table(y), NAMES) == {name: (mains[name], adjusted[name]) for name in NAMES}
+    mains, pairs = contrasts(y, NAMES.mains), contrasts(y, NAMES.interactions)
+    p = adjusted(mains)
+    assert {name: (fix.effect, fix.p_adjusted) for name, fix in found.fixes.items()} == {n: (mains[n], p[n]) for n in "abc"}
+    parts = attribute(y, NAMES)
+    assert all(
+        (fix.alone, fix.removed, fix.share) == (p.alone, p.removed, p.share)
+        for fix, p in zip(found.fixes.values(), parts.values(), strict=True)
+    )
+    assert {name: pair.p_adjusted for name, pair in found.interactions.items()} == adjusted(pairs)
+    assert secondary(Table(y), NAMES) == {name: (mains[name], p[name]) for name in "abc"}
     assert as_estimate(mains["a"]) == {"effect": mains["a"].effect, "ci": list(mains["a"].ci())}
 
 
 def test_the_headline_tells_what_helps_harms_and_can_not_be_told() -> None:
     y = simulate(np.random.default_rng(6), 8, (2.0, -1.0, 0.0), noise=0.2)
-    text = judge(Table(y), ["up", "down", "none"], "top1", 0.5).headline
+    text = judge(Table(y), full_factorial(["up", "down", "none"]), "top1", 0.5).headline
     assert text.startswith("On top1: up helps (+")
     assert "; down harms (−" in text
     assert text.endswith("Too small to matter: none.")
-    assert "up" not in judge(Table(y * 0 + 1), ["up", "down", "none"], "top1", 0.0).headline.partition("Can't")[0]
-    nothing = judge(Table(simulate(np.random.default_rng(8), 3, (0.0,))), ["one"], "top1", 0.0)
-    assert nothing.headline == "On top1: no fix is shown to change top1. Can't be told from this many seeds: one."
+    assert "up" not in judge(Table(y * 0 + 1), full_factorial(["up", "down", "none"]), "top1", 0.0).headline.partition("Can't")[0]
+    nothing = judge(Table(simulate(np.random.default_rng(8), 3, (0.0,))), full_factorial(["one"]), "top1", 0.0)
+    needed = nothing.fixes["one"].seeds_needed
+    assert nothing.headline == (
+        f"On top1: no fix is shown to change top1. Can't be told from this many seeds: one (about {needed} seeds would)."
+    )
 
 
 def test_where_there_is_nothing_to_find_something_is_found_in_one_study_of_twenty() -> None:
@@ -123,3 +136,76 @@ def test_where_there_is_nothing_to_find_something_is_found_in_one_study_of_twent
     tables = (Table(simulate(rng, 5, (0.0, 0.0, 0.0))) for _ in range(studies))
     wrong = sum(any(f.word in ("helps", "harms") for f in judge(table, NAMES, "m", 0.0).fixes.values()) for table in tables)
     assert 0.02 <= wrong / studies <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / studies)
+
+
+def together(b_off: float, b_on: float, b: float = 1.0) -> Table:
+    """Outcomes of two fixes where a's effect is the one or the other, as b is off or on; noise of 0.1."""
+    a_on, b_is = (signs(2).T + 1) / 2
+    means = a_on * (b_off + (b_on - b_off) * b_is) + b * b_is
+    return Table(means + np.random.default_rng(12).normal(scale=0.1, size=(8, 4)))
+
+
+@pytest.mark.parametrize(
+    ("off", "on", "wanted"),
+    [
+        (0.0, 1.0, "a helps only while b is on ("),
+        (1.0, 0.0, "a helps only while b is off ("),
+        (-1.0, 1.0, "a helps while b is on and harms while it is off ("),
+        (-1.0, 0.0, "a harms only while b is off ("),
+        (1.0, 0.4, "a helps more while b is off ("),
+        (0.15, 1.0, "a is shown to help only while b is on ("),
+    ],
+)
+def test_a_real_interaction_is_said_in_words_with_the_simple_effects(off: float, on: float, wanted: str) -> None:
+    found = judge(together(off, on, b=2.0), full_factorial("ab"), "m", 0.2)
+    pair = found.interactions["a*b"]
+    assert pair.real
+    (when_off, _), (when_on, _) = pair.simple["a"]
+    assert (when_off.effect, when_on.effect) == pytest.approx((off, on), abs=0.15)
+    assert pair.effect.effect == pytest.approx(when_on.effect - when_off.effect)
+    assert f". {wanted}" in found.headline
+    assert f"{when_on.effect:+.3g} with it on".replace("-", "−") in found.headline
+
+
+def test_an_interaction_that_is_too_small_or_not_shown_is_left_out_of_the_headline() -> None:
+    for off, on, minimum in ((1.0, 1.0, 0.1), (1.0, 1.2, 0.9)):
+        found = judge(together(off, on), full_factorial("ab"), "m", minimum)
+        assert not found.interactions["a*b"].real
+        assert "while" not in found.headline
+        assert not found.interactions["a*b"].simple
+
+
+def test_a_design_that_lost_an_arm_says_which() -> None:
+    y = simulate(np.random.default_rng(5), 4, (1.0, 0.0, 0.0))
+    y[:, 3] = np.nan
+    assert judge(Table(y), NAMES, "m", 0.1).headline == ("No verdict: the design lost an arm, of which no run completed: a+b.")
+
+
+def test_one_fix_at_a_time_is_told_by_its_two_pairs() -> None:
+    full = frozenset("abcd")
+    arms = (frozenset(), *(frozenset(x) for x in "abcd"), *(full - {x} for x in "abcd"), full)
+    made = layout(tuple("abcd"), arms)
+    y = np.random.default_rng(7).normal(size=(6, len(arms)))
+    found = judge(Table(y), made, "m", 0.0)
+    fix = found.fixes["a"]
+    assert fix.alone is not None and fix.removed is not None and fix.share is None
+    assert fix.effect.effect == pytest.approx((fix.alone.effect + fix.removed.effect) / 2)
+    assert 5 <= fix.effect.df <= 15  # the residual of its four arms
+    assert found.interactions == {}
+
+
+def test_looks_make_intervals_wider_and_hold_the_error_rate() -> None:
+    looks, rng = Looks((3, 5, 8)), np.random.default_rng(21)
+    wrong = 0
+    for _ in range(400):
+        y = simulate(rng, 8, (0.0, 0.0, 0.0))
+        taken = [judge(Table(y[:n]), NAMES, "m", 0.0, looks) for n in looks.seeds]
+        wrong += any(fix.word in ("helps", "harms") for fix in taken[-1].fixes.values())
+        widths = [np.ptp(found.fixes["a"].effect.ci()) for found in taken]
+        plain = judge(Table(y), NAMES, "m", 0.0).fixes["a"].effect
+        assert widths[-1] >= np.ptp(plain.ci()) * 0.999
+        # what was found at a look stays found
+        found = [{n for n in "abc" if each.fixes[n].p_adjusted < 0.05} for each in taken]
+        assert found[0] <= found[1] <= found[2]
+    assert wrong / 400 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
+    assert judge(Table(y), NAMES, "m", 0.0, Looks((8,))) == judge(Table(y), NAMES, "m", 0.0)
