@@ -11,11 +11,12 @@ from ablate.analysis.claims import ClaimResult
 from ablate.analysis.effects import Effect, contrasts
 from ablate.analysis.sweeps import Response, respond
 from ablate.analysis.symptoms import DefectResult, SymptomResult
-from ablate.analysis.verdict import Table, Verdict, judge, secondary
+from ablate.analysis.verdict import Table, Verdict, secondary
 from ablate.design import Plan, run_id
 from ablate.evidence import Evidence
 from ablate.records import Record, Records, outcome_of, reason
 from ablate.sections import Goal
+from ablate.stages import Stage, looks_warnings, stage, verdict_at
 from ablate.tables import curve_frame, design_table
 
 
@@ -24,12 +25,14 @@ class Assessment:
     """Everything that verdict.json and the report say.
 
     Attributes:
+        plan: as far as the study has got, where it may stop early.
         records: of the planned runs that ended, by run id.
         claims, sweeps: as `analysis` judged them.
         symptoms, defects: what a report saw, looked for in the arm without fixes, over all seeds.
         secondary: for each secondary metric, each fix's effect and adjusted p.
         trajectory: for each fix, its effect on the outcome at each step where every arm logged it.
         warnings: what a reader must know before believing the verdict.
+        stage: the looks taken, and whether the study has ended.
     """
 
     plan: Plan
@@ -42,6 +45,7 @@ class Assessment:
     secondary: Mapping[str, Mapping[str, tuple[Effect, float]]]
     trajectory: Mapping[str, tuple[tuple[int, Effect], ...]]
     warnings: tuple[str, ...]
+    stage: Stage
 
     def count(self, state: str) -> int:
         """How many planned runs ended in this state."""
@@ -58,13 +62,15 @@ class Assessment:
 
 
 def assess(plan: Plan, records: Records) -> Assessment:
-    """Analyse what is recorded of a plan."""
+    """Analyse what is recorded of a plan, up to where a study that may stop early has got."""
+    kept = records.load()
+    reached = stage(plan, kept)
+    plan = reached.plan
     planned = {run.id for run in plan.runs}
-    kept = {key: record for key, record in records.load().items() if key in planned}
-    outcome = plan.study.outcome
+    kept = {key: record for key, record in kept.items() if key in planned}
     evidence = Evidence(plan, kept, records)
     symptoms = evidence.symptoms()
-    verdict = judge(design_table(plan, kept, outcome), plan.layout, outcome.metric, outcome.minimum_effect, plan.looks)
+    verdict = verdict_at(plan, kept)
     return Assessment(
         plan=plan,
         records=kept,
@@ -77,7 +83,8 @@ def assess(plan: Plan, records: Records) -> Assessment:
             goal.metric: secondary(design_table(plan, kept, goal), plan.layout, plan.looks) for goal in plan.study.secondary
         },
         trajectory=_trajectory(plan, kept, records),
-        warnings=(*_warnings(plan, kept), *verdict.warnings),
+        warnings=(*looks_warnings(reached), *_warnings(plan, kept), *verdict.warnings),
+        stage=reached,
     )
 
 

@@ -49,7 +49,7 @@ INTERRUPTED = 130
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.")]
 Out = Annotated[Path | None, typer.Option(help="Where results go; default reports/<name>.")]
-Seeds = Annotated[int | None, typer.Option(help="Paired seeds a cell, in place of design.seeds.")]
+Seeds = Annotated[int | None, typer.Option(help="Paired seeds a cell, in place of design.seeds and stopping.")]
 Quick = Annotated[bool, typer.Option("--quick", help="A small budget, marked as such everywhere.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A shared param; may be repeated.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -79,6 +79,7 @@ def run(
     from ablate.driver import Driver, default_storage, missing
     from ablate.progress import Progress
     from ablate.records import Records
+    from ablate.stages import due, until_decided
     from ablate.tracking import DEFAULT_URI, MLflowTracker, NullTracker
     from ablate.trials import Trials
 
@@ -97,17 +98,20 @@ def run(
             tracker.forget()
             records.keep_to(plan.fingerprints())
         driver = Driver(plan, records, trials, tracker)
-        todo = missing(plan, records.load())
-        if todo:
-            trainer = _engine(engine, workers, ray_address, plan.study.resources, len(todo))
-            with trainer, Progress(plan, records) as watcher:
-                driver.train(todo, trainer, watcher, _device(device, plan.study.resources))
+        trained = 0
+        if due(plan, records.load()):
+            on, at_most = _device(device, plan.study.resources), len(missing(plan, records.load()))
+            with _engine(engine, workers, ray_address, plan.study.resources, at_most) as trainer:
+                for part, todo in until_decided(plan, records.load, _say):
+                    with Progress(part, records) as watcher:
+                        driver.train(todo, trainer, watcher, on)
+                    trained += len(todo)
         driver.catch_up(records.load())
         found, pdf = _report(plan, records)
         driver.publish(found.headline_metrics(), [pdf, records.out / "verdict.json", records.out / "runs.csv"])
     console = display.stdout()
     display.verdict(console, found)
-    display.where(console, pdf, uri, len(todo), len(plan.runs))
+    display.where(console, pdf, uri, trained, len(found.plan.runs))
     raise typer.Exit(0 if found.complete else 3)
 
 
@@ -311,6 +315,10 @@ def main() -> NoReturn:
     if code == INTERRUPTED:  # typer turns KeyboardInterrupt into this code
         print("interrupted; what finished is kept, and the same command goes on from there", file=sys.stderr)
     sys.exit(code or 0)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _fail(message: str) -> NoReturn:

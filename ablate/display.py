@@ -148,16 +148,18 @@ def plan(console: Console, seen: Forecast) -> None:
         table.add_row(_escape(name), _params(fix.off), _params(fix.on))
     console.print(f"[bold]{made.name}[/bold]  {made.target.name}", "(quick: a small budget)" if made.quick else "")
     console.print(table)
-    rows = [("design", f"{study.design.kind}: {len(made.arms)} arms × {made.seeds} paired seeds")]
+    rows = [("design", f"{study.design.kind}: {len(made.arms)} arms × {'up to ' if seen.looks else ''}{made.seeds} paired seeds")]
+    rows += _looks(seen)
     for name, points in made.sweeps.items():
         values = ", ".join(f"{point.value:g}" for point in points)
         rows.append((f"sweep {name}", f"{study.sweeps[name].param} = {values}; {points[0].seeds} seeds"))
-    rows.append(("runs", f"{len(made.runs)} in {len(made.cells)} cells; {seen.to_train} to train"))
+    most = "at most " if seen.looks else ""
+    rows.append(("runs", f"{most}{len(made.runs)} in {len(made.cells)} cells; {most}{seen.to_train} to train"))
     rows.append(("time", _time(seen)))
     found = f"{seen.detectable:.2f} × the noise of a run"
     if seen.noise is not None:
         found += f" = {seen.detectable * seen.noise:.3g} of {study.outcome.metric}"
-    rows.append(("detects", f"an effect of {found}, with 80 % power"))
+    rows.append(("detects", f"an effect of {found}, with 80 % power" + (" by the last look" if seen.looks else "")))
     rows.append(
         ("outcome", f"{study.outcome.metric}, {study.outcome.goal}; below {study.outcome.minimum_effect:g} is negligible")
     )
@@ -165,14 +167,24 @@ def plan(console: Console, seen: Forecast) -> None:
         console.print(f"{key:<18}{_escape(text)}", soft_wrap=True)
 
 
+def _looks(seen: Forecast) -> list[tuple[str, str]]:
+    """When a study that may stop early is looked at, and what each look takes."""
+    if not seen.looks:
+        return []
+    listed = ", ".join(f"{look.seeds} seeds ({look.runs} runs)" for look in seen.looks)
+    return [("looks", f"{listed}; it ends where every fix is decided")]
+
+
 def status(console: Console, made: Plan, now: Mapping[str, Any]) -> None:
     """How far a study has come."""
     keys = ("planned", "done", "failed", "diverged", "running", "missing")
     console.print(f"[bold]{made.name}[/bold]  " + "  ".join(f"{key} {now[key]}" for key in keys))
+    if now["look"]:
+        console.print(f"  {now['look']}")
     for name in now["running_runs"]:
         console.print(f"  training {_escape(name)}")
     if now["seconds_left"]:
-        console.print(f"  about {_minutes(now['seconds_left'])} left")
+        console.print(f"  about {_minutes(now['seconds_left'])} left" + (" to this look" if now["look"] else ""))
 
 
 def audit(console: Console, found: Audit) -> None:
@@ -277,7 +289,8 @@ def _time(seen: Forecast) -> str:
     if seen.seconds is None:
         return "unknown until a first run is timed"
     basis = "from runs timed before" if seen.timed else "the target's estimate, without its one-time preparation"
-    return f"about {_minutes(seen.seconds)} on {seen.workers} workers ({basis})"
+    most = "at most " if seen.looks else ""
+    return f"{most}about {_minutes(seen.seconds)} on {seen.workers} workers ({basis})"
 
 
 def _minutes(seconds: float) -> str:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import os
 import statistics
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ablate.analysis.power import detectable_effect, noise
-from ablate.design import Plan
+from ablate.design import Plan, PlannedRun
 from ablate.driver import missing
 from ablate.records import Record, Records
+from ablate.stages import stage
 from ablate.tables import design_table
+
+
+@dataclass(frozen=True)
+class LookCost:
+    """A look that is planned: runs in all by then, of which `to_train` are still to be trained, in so many seconds."""
+
+    seeds: int
+    runs: int
+    to_train: int
+    seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -23,7 +34,8 @@ class Forecast:
         seconds: of training, on `workers` workers; None where no run was timed and the target gives no estimate.
         timed: whether `seconds` comes from runs that were timed.
         noise: standard deviation of a run's outcome within an arm, the seed's own part taken out; None where not measured.
-        detectable: the smallest main effect found with 80 % power, in units of that noise.
+        detectable: the smallest main effect found with 80 % power, in units of that noise; with every seed there may be.
+        looks: what each look costs, where the study may stop early; the figures above are those of the last.
     """
 
     plan: Plan
@@ -33,6 +45,7 @@ class Forecast:
     timed: bool
     noise: float | None
     detectable: float
+    looks: tuple[LookCost, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """`plan --json`."""
@@ -54,6 +67,7 @@ class Forecast:
                 "in_outcome_units": None if self.noise is None else self.detectable * self.noise,
                 "power": 0.8,
             },
+            "looks": [asdict(look) for look in self.looks] or None,
         }
 
 
@@ -68,11 +82,22 @@ def forecast(plan: Plan, records: Records) -> Forecast:
         plan=plan,
         to_train=len(todo),
         workers=workers,
-        seconds=None if each is None else sum(each.get(run.cell.id, 0.0) for run in todo) / workers,
+        seconds=_time(each, todo, workers),
         timed=timed,
         noise=noise(y) if len(y) >= 2 else None,
         detectable=detectable_effect(plan.layout, plan.seeds),
+        looks=tuple(_look(plan.up_to(seeds), kept, each, workers) for seeds in (plan.looks.seeds if plan.looks else ())),
     )
+
+
+def _look(plan: Plan, kept: Mapping[str, Record], each: Mapping[str, float] | None, workers: int) -> LookCost:
+    todo = missing(plan, kept)
+    return LookCost(plan.seeds, len(plan.runs), len(todo), _time(each, todo, workers))
+
+
+def _time(each: Mapping[str, float] | None, todo: Sequence[PlannedRun], workers: int) -> float | None:
+    """Seconds that some runs take, by the seconds a run of each cell takes; None where these are not known."""
+    return None if each is None else sum(each.get(run.cell.id, 0.0) for run in todo) / workers
 
 
 def _seconds(plan: Plan, kept: Mapping[str, Record]) -> tuple[dict[str, float] | None, bool]:
@@ -85,8 +110,10 @@ def _seconds(plan: Plan, kept: Mapping[str, Record]) -> tuple[dict[str, float] |
 
 
 def progress(plan: Plan, records: Records) -> dict[str, Any]:
-    """`status --json`: counts of runs, those in training by name, and the seconds left."""
+    """`status --json`: counts of runs, those in training by name, and the seconds left; up to the look a study is at."""
     kept = records.load()
+    reached = stage(plan, kept)
+    plan = reached.plan
     running = records.running() & {run.id for run in plan.runs}
     states = [kept[run.id].state if run.id in kept else "missing" for run in plan.runs if run.id not in running]
     seen = forecast(plan, records)
@@ -100,6 +127,7 @@ def progress(plan: Plan, records: Records) -> dict[str, Any]:
         "missing": states.count("missing"),
         "running_runs": [run.name for run in plan.runs if run.id in running],
         "seconds_left": seen.seconds,
+        "look": reached.place or None,
     }
 
 

@@ -167,6 +167,8 @@ class Stopping(Section):
     def _grow(cls, looks: list[int]) -> list[int]:
         if looks[0] < 2 or any(later <= sooner for sooner, later in pairwise(looks)):
             raise ValueError(f"must grow from at least 2, but is {looks}")
+        if looks[-1] > 1000:
+            raise ValueError(f"must end at 1000 paired seeds or fewer, but is {looks}")
         return looks
 
 

@@ -12,6 +12,7 @@ from ablate.assess import Assessment
 from ablate.design import PlannedRun
 from ablate.evidence import symptom_json
 from ablate.records import reason, write_atomic
+from ablate.stages import looks_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +67,7 @@ def verdict_json(found: Assessment) -> dict[str, Any]:
             for metric, effects in found.secondary.items()
         },
         "contexts": {},
+        "stopping": looks_json(found.stage),
         "symptoms": [symptom_json(result) for result in found.symptoms],
     }
 

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from scipy import special
@@ -20,9 +21,9 @@ from scipy import special
 from ablate.analysis.effects import LEVEL, Array, Effect
 
 #: Error rates at which boundaries are worked out; p values between them are interpolated, and none below the first is told.
-RATES = np.concatenate([10.0 ** np.arange(-10, -2), np.geomspace(0.01, 0.5, 24)])
-#: Points of the density between looks, and how many standard deviations below 0 it begins.
-POINTS, REACH = 101, 9.0
+RATES = np.concatenate([10.0 ** np.arange(-10, -4), np.geomspace(1e-4, 0.01, 16, endpoint=False), np.geomspace(0.01, 0.5, 24)])
+#: How many standard deviations of the score its density is followed below and above 0, and by how many points at least.
+REACH, POINTS = 10.0, 81
 
 
 def _obrien_fleming(rate: float, fraction: float) -> float:
@@ -52,9 +53,20 @@ class Looks:
     alpha: float = 0.05
     spending: str = "obrien_fleming"
 
-    def boundaries(self, taken: Sequence[int]) -> Boundaries:
-        """The boundaries of the looks taken so far, by their complete blocks."""
-        return boundaries(tuple(min(1.0, blocks / self.seeds[-1]) for blocks in taken), self.spending)
+    def boundaries(self, taken: Sequence[int], last: bool = False) -> Boundaries:
+        """The boundaries of the looks taken so far.
+
+        Args:
+            taken: complete blocks at each.
+            last: whether the last of them is the last there will be: it spends all that is left, though blocks were lost.
+        """
+        return boundaries(tuple(min(1.0, blocks / self.seeds[-1]) for blocks in taken), self.spending, last)
+
+    @property
+    def levels(self) -> list[float]:
+        """The two-sided nominal p below which one fix by itself is decided at each look, if no block is lost."""
+        planned = self.boundaries(self.seeds, last=True)
+        return [2 * planned.level(self.alpha / 2, look) for look in range(len(self.seeds))]
 
 
 @dataclass(frozen=True)
@@ -71,9 +83,9 @@ class Boundaries:
         """The sequential p value of the nominal one-sided ones, one a look."""
         return min(self._rate(look, p) for look, p in enumerate(nominal))
 
-    def level(self, rate: float) -> float:
-        """The nominal one-sided level of the last look, where `rate` is spent in all."""
-        column = np.log(self.levels[:, -1])
+    def level(self, rate: float, look: int = -1) -> float:
+        """The nominal one-sided level of a look, the last unless told, where `rate` is spent in all."""
+        column = np.log(self.levels[:, look])
         return float(np.exp(np.interp(math.log(rate), np.log(RATES), column)))
 
     def _rate(self, look: int, nominal: float) -> float:
@@ -83,52 +95,77 @@ class Boundaries:
         return float(np.exp(np.interp(math.log(floor), np.log(self.levels[:, look]), np.log(RATES))))
 
 
-@lru_cache(maxsize=256)
-def boundaries(fractions: tuple[float, ...], spending: str) -> Boundaries:
-    """Boundaries for looks at these fractions of the information, each in (0, 1] and none below the one before."""
-    spend = SPENDING[spending]
-    return Boundaries(np.array([_levels(fractions, lambda fraction, r=rate: spend(r, fraction)) for rate in RATES]))  # type: ignore[misc]
+@lru_cache(maxsize=1024)
+def boundaries(fractions: tuple[float, ...], spending: str, last: bool = False) -> Boundaries:
+    """Boundaries for looks at these fractions of the information, each in (0, 1] and none below the one before.
 
+    The density of the score (its variance: the fraction) among studies that go on is kept on a grid below the boundary, for
+    all RATES at once.
 
-def _levels(fractions: Sequence[float], spent: Callable[[float], float]) -> list[float]:
-    """One-sided nominal level of each look, so that no more than `spent(fraction)` is spent by then.
-
-    The density of the score S (variance: the fraction) among studies that go on is kept on a grid below the boundary.
+    Args:
+        last: whether the last look spends all that is left, whatever its fraction.
     """
-    from scipy import optimize  # slow to import, and needed by few studies
+    spend = SPENDING[spending]
+    spent = np.array([[spend(rate, fraction) for fraction in fractions] for rate in RATES])
+    if last:
+        spent[:, -1] = RATES
+    levels = np.empty_like(spent)
+    grid, mass = np.zeros((len(RATES), 1)), np.ones((len(RATES), 1))
+    before, used = 0.0, np.zeros(len(RATES))
+    for look, fraction in enumerate(fractions):
+        if fraction <= before:  # no block was added: the same figures, which cross what they crossed before
+            levels[:, look] = levels[:, look - 1]
+            continue
+        step = math.sqrt(fraction - before)
+        bound = _bound(grid, mass, step, np.maximum(spent[:, look] - used, 1e-300), 40 * math.sqrt(fraction))
+        levels[:, look] = special.ndtr(-bound / math.sqrt(fraction))
+        if look + 1 < len(fractions):
+            finest = min(step, *(math.sqrt(b - a) for a, b in pairwise((fraction, *fractions[look + 1 :])) if b > a), 1.0)
+            grid, mass = _go_on(grid, mass, step, bound, math.sqrt(fraction), finest)
+        before, used = fraction, spent[:, look]
+    return Boundaries(levels)
 
-    levels: list[float] = []
-    nodes, weights = np.polynomial.legendre.leggauss(POINTS)
-    grid, mass = np.zeros(1), np.ones(1)
-    before, used = 0.0, 0.0
-    for fraction in fractions:
-        step = math.sqrt(max(fraction - before, 1e-12))
-        left = max(spent(fraction) - used, 1e-300)
 
-        def crossing(bound: float, grid: Array = grid, mass: Array = mass, step: float = step) -> float:
-            """The probability that a study goes on until here and then lies above the bound."""
-            return float(mass @ special.ndtr((grid - bound) / step))
+def _bound(grid: Array, mass: Array, step: float, left: Array, top: float) -> Array:
+    """The bounds that a study crosses now, having gone on until here, with probability `left`, [rates]; by bisection.
 
-        def miss(bound: float, left: float = left, crossing: Callable[[float], float] = crossing) -> float:
-            return math.log(max(crossing(bound), 1e-320)) - math.log(left)
+    Args:
+        grid, mass: where the score was at the look before, and how likely, [rates, points].
+        step: standard deviation of what was added since.
+        top: beyond which no bound lies.
+    """
+    low, high = np.full(len(left), -top), np.full(len(left), top)
+    for _ in range(50):
+        middle = (low + high) / 2
+        crossing = (mass * special.ndtr((grid - middle[:, None]) / step)).sum(axis=1)
+        low, high = np.where(crossing > left, middle, low), np.where(crossing > left, high, middle)
+    return np.asarray((low + high) / 2)
 
-        top = 40.0 * math.sqrt(fraction)
-        bound = float(optimize.brentq(miss, -top, top))
-        levels.append(float(special.ndtr(-bound / math.sqrt(fraction))))
-        low = -REACH * math.sqrt(fraction)
-        points = low + (bound - low) * (nodes + 1) / 2
-        density = np.exp(-0.5 * ((points[:, None] - grid) / step) ** 2) / (step * math.sqrt(2 * math.pi)) @ mass
-        grid, mass = points, density * weights * (bound - low) / 2
-        before, used = fraction, spent(fraction)
-    return levels
+
+def _go_on(grid: Array, mass: Array, step: float, bound: Array, deviation: float, finest: float) -> tuple[Array, Array]:
+    """The score's grid and mass among studies that go on below the bound; fine enough for the shortest step there will be."""
+    count = min(1001, max(POINTS, math.ceil(4 * REACH * deviation / finest)))
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    low = -REACH * deviation
+    half = (np.clip(bound, low, REACH * deviation) - low) / 2
+    points = low + half[:, None] * (nodes + 1)
+    density = np.empty_like(points)
+    for row in range(len(points)):  # a row at a time: the whole would be rates × points × points
+        kernel = np.exp(-0.5 * ((points[row][:, None] - grid[row]) / step) ** 2)
+        density[row] = kernel @ mass[row] / (step * math.sqrt(2 * math.pi))
+    return points, density * weights * half[:, None]
 
 
 def over_looks(history: Sequence[Effect], bounds: Boundaries) -> Effect:
-    """The last look's estimate, with the p value over all looks and the level of its repeated confidence interval."""
+    """The last look's estimate, with the p value over all looks and the level of its repeated confidence interval.
+
+    What an earlier look showed stands, unless the estimate has changed its sign since: then nothing is shown.
+    """
+    now = history[-1]
     higher = bounds.p([effect.above(0.0) for effect in history])
     lower = bounds.p([effect.below(0.0) for effect in history])
-    level = 1 - 2 * bounds.level((1 - LEVEL) / 2)
-    return replace(history[-1], level=level, spent=min(1.0, 2 * min(higher, lower)))
+    shown = higher if now.effect > 0 else lower if now.effect < 0 else 1.0
+    return replace(now, level=1 - 2 * bounds.level((1 - LEVEL) / 2), spent=min(1.0, 2 * shown))
 
 
 def equivalence_p(history: Sequence[Effect], minimum: float, bounds: Boundaries | None = None) -> float:

@@ -162,7 +162,8 @@ class Family:
         tables = [outcome.first(each) for each in seeds]
         self._tables = [y for y in tables if len(y) >= 2] or [outcome.complete()]
         several = looks is not None and len(looks.seeds) > 1
-        self._bounds = looks.boundaries([len(y) for y in self._tables]) if looks and several else None
+        last = looks is not None and len(outcome.values) >= looks.seeds[-1]
+        self._bounds = looks.boundaries([len(y) for y in self._tables], last) if looks and several else None
 
     def test(self, weights: Mapping[str, Array]) -> dict[str, tuple[Effect, float, str]]:
         """Each contrast's effect, its p adjusted over the family by Holm, and its word."""

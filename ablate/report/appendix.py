@@ -13,6 +13,7 @@ import numpy as np
 from ablate.assess import Assessment
 from ablate.design import run_id
 from ablate.records import outcome_of, reason
+from ablate.report.judged import judged
 from ablate.report.text import duration, number, param, plural
 
 #: The packages whose versions a reader needs to repeat the study.
@@ -70,7 +71,7 @@ class Appendix:
 def appendix(found: Assessment) -> Appendix:
     """Gather the appendix."""
     return Appendix(
-        judged=_judged(found),
+        judged=judged(found),
         design=_design(found),
         arms=_arms(found),
         params=tuple((key, param(value)) for key, value in found.plan.study.params.items()),
@@ -78,41 +79,6 @@ def appendix(found: Assessment) -> Appendix:
         versions=_versions(),
         runs=tuple(_run_row(found, run) for run in found.plan.runs),
     )
-
-
-def _judged(found: Assessment) -> tuple[str, ...]:
-    minimum = found.plan.study.outcome.minimum_effect
-    said = [
-        "Every arm is trained with the same seeds, and a seed fixes initial weights, data order and "
-        "randomness in all arms; so arms are compared within seeds (a randomised-block analysis of "
-        "variance). A fix's effect is the mean of all arms with it on less that of all arms with it off; "
-        f"its interval and p value rest on the residual pooled over arms and seeds{_freedom(found)}.",
-        "p values are adjusted over the fixes by Holm's method; helps and harms mean an adjusted p below "
-        "0.05. Intervals are 95 % and not adjusted. Alone and removed compare two arms by their paired "
-        "differences, so their intervals are wider. Shares are Shapley values and add up to all on less "
-        "all off.",
-    ]
-    if minimum:
-        said.append(
-            "Negligible is shown, not assumed: two one-sided tests at 5 % place the effect within "
-            f"±{minimum:g}. Such an effect is called negligible even where it differs from 0. Inconclusive"
-            " means that neither was shown: more seeds would tell."
-        )
-    else:
-        said.append("The study names no smallest effect worth having, so no effect can be called negligible.")
-    said.append(
-        "Pooling takes the noise to be alike in all arms; where it differs a lot between them, intervals are "
-        "somewhat too narrow. Intervals "
-        "cover what seeds change (data order and training data, where a target draws them by seed) and not what "
-        "another held-out set, a longer training or other data would."
-    )
-    return tuple(said)
-
-
-def _freedom(found: Assessment) -> str:
-    """The degrees of freedom of the main effects, as they were used."""
-    used = sorted({round(fix.effect.df, 1) for fix in found.verdict.fixes.values()})
-    return f" ({' to '.join(f'{df:g}' for df in dict.fromkeys([used[0], used[-1]]))} degrees of freedom)" if used else ""
 
 
 def _design(found: Assessment) -> tuple[tuple[str, str], ...]:

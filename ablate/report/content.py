@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ablate.analysis.claims import ClaimResult
-from ablate.analysis.effects import Effect, mean_effect
+from ablate.analysis.effects import LEVEL, Effect, mean_effect
 from ablate.assess import Assessment
 from ablate.design import Plan
 from ablate.report.appendix import Appendix, appendix
 from ablate.report.curves import LAST_PART, Curves
 from ablate.report.gallery import Figure, cautioned
+from ablate.report.looks import LooksPart, looks_part
 from ablate.report.sweeps_plot import shown_sweeps
 from ablate.report.symptoms import SymptomsPart, symptoms_part
 from ablate.report.text import duration, interval, number, p_value, param, plural, point
@@ -122,6 +123,7 @@ class Content:
     raw: tuple[RawRanking, ...]
     interactions: tuple[EffectRow, ...]
     secondary: tuple[Secondary, ...]
+    looks: LooksPart | None
     symptoms: SymptomsPart | None
     curves: tuple[CurveGroup, ...]
     figures: Mapping[str, Figure]
@@ -150,6 +152,7 @@ def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Cont
         raw=tuple(filter(None, (_raw(found, curves, name, about) for name, about in cautioned(found).items()))),
         interactions=_interactions(found),
         secondary=tuple(_secondary(found, goal) for goal in found.plan.study.secondary),
+        looks=looks_part(found.stage),
         symptoms=symptoms_part(found.symptoms, found.defects, "all off", plural(found.plan.seeds, "seed")),
         curves=_curve_groups(found, figures),
         figures={figure.group: figure for figure in figures if not figure.group.startswith("curve:")},
@@ -208,7 +211,7 @@ def _facts(found: Assessment) -> tuple[tuple[str, str], ...]:
             "design",
             f"{kind}, {len(plan.arms)} arms of {len(plan.fixes)} {fixes}",
         ),
-        ("paired seeds", str(plan.seeds)),
+        ("paired seeds", found.stage.place or str(plan.seeds)),
         ("runs completed", f"{done} of {total}"),
         ("training time", duration(spent)),
     )
@@ -222,8 +225,9 @@ def _ends(found: Assessment) -> tuple[tuple[str, str, str], ...]:
     if len(y) < 2 or not all(arm in plan.arms for arm in ends):
         return ()
     first, last = (plan.layout.named(arm) for arm in ends)
-    off, on = (mean_effect(table.sign * y[:, arm]) for arm in (first, last))
-    both = mean_effect(y[:, last] - y[:, first])
+    level = next((fix.effect.level for fix in found.verdict.fixes.values()), LEVEL)
+    off, on = (replace(mean_effect(table.sign * y[:, arm]), level=level) for arm in (first, last))
+    both = replace(mean_effect(y[:, last] - y[:, first]), level=level)
     return (
         ("all off", number(off.effect), _between(off.ci())),
         ("all on", number(on.effect), _between(on.ci())),

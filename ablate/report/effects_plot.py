@@ -27,7 +27,7 @@ def forest(found: Assessment, width: float = TEXT_WIDTH) -> Any:
     low, high = _limits(found)
     axes.set_xlim(low, high)
     axes.set_ylim(len(names) - 0.4, -0.5)
-    _minimum_band(axes, outcome.minimum_effect, across=True)
+    minimum_band(axes, outcome.minimum_effect, across=True)
     for row, name in enumerate(names):
         fix = verdict.fixes[name]
         colour = WORDS[fix.word]
@@ -82,7 +82,7 @@ def _limits(found: Assessment) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _minimum_band(axes: Any, minimum: float, across: bool) -> None:
+def minimum_band(axes: Any, minimum: float, across: bool) -> None:
     """The zero line and the band of effects that are too small to matter."""
     line, span = (axes.axvline, axes.axvspan) if across else (axes.axhline, axes.axhspan)
     line(0, color=INK, lw=0.7, zorder=1)
@@ -119,14 +119,14 @@ def trajectory(found: Assessment) -> Any:
     width = TEXT_WIDTH if columns == 3 else 2.3 * columns + 0.8
     figure = new_figure(width, 1.35 * rows + 0.62)
     all_axes = grid(figure, rows, columns, len(points), (0.62, 0.1, 0.42, 0.24), (0.16, 0.34))
-    low, high = _span(
+    low, high = span(
         [effect for series in points.values() for _, effect in series],
         found.plan.study.outcome.minimum_effect,
     )
     for index, (axes, (name, series)) in enumerate(zip(all_axes, points.items(), strict=True)):
         word = found.verdict.fixes[name].word if name in found.verdict.fixes else "inconclusive"
         _path(axes, series, WORDS[word])
-        _minimum_band(axes, found.plan.study.outcome.minimum_effect, across=False)
+        minimum_band(axes, found.plan.study.outcome.minimum_effect, across=False)
         axes.set_ylim(low, high)
         axes.set_title(f"{clipped(name, 24)}: {word}", loc="left", color=WORDS[word], pad=4)
         if index % columns:
@@ -149,7 +149,7 @@ def _path(axes: Any, series: Sequence[tuple[int, Effect]], colour: str) -> None:
         axes.set_xticks(steps)
 
 
-def _span(effects: Sequence[Effect], minimum: float) -> tuple[float, float]:
+def span(effects: Sequence[Effect], minimum: float) -> tuple[float, float]:
     """Limits that hold every mean, and of the intervals all but those that would hide everything else."""
     means = np.array([effect.effect for effect in effects])
     ends = np.array([effect.ci() for effect in effects])

@@ -12,6 +12,7 @@ from ablate.assess import Assessment
 from ablate.report.curves import MOST_POINTS, Curves
 from ablate.report.curves_plot import compact, panel_arms, panels
 from ablate.report.effects_plot import forest, trajectory
+from ablate.report.looks_plot import LOOKS, looks
 from ablate.report.style import CAUTION, TEXT_WIDTH, look, save
 from ablate.report.sweeps_plot import shown_sweeps, sweeps
 from ablate.report.symptoms_plot import CAPTION, ranges, strips
@@ -25,7 +26,7 @@ class Figure:
 
     Attributes:
         name: of its files, without the suffix.
-        group: where it belongs: `forest`, `symptoms`, `trajectory`, `sweeps`, `others`, or `curve:METRIC`.
+        group: where it belongs: `forest`, `symptoms`, `trajectory`, `sweeps`, `looks`, `others`, or `curve:METRIC`.
         caption: what is drawn, bands and smoothing included.
         width: inches.
     """
@@ -80,6 +81,8 @@ def _drawn(found: Assessment, curves: Curves) -> Any:
         )
     if shown_sweeps(found):
         yield sweeps(found), "sweeps", "sweeps", SWEEPS
+    if len(found.stage.taken) > 1 and found.verdict.fixes:
+        yield looks(found), "looks", "looks", LOOKS
     if max((len(points) for points in found.trajectory.values()), default=0) >= 2:
         yield trajectory(found), "trajectory", "trajectory", TRAJECTORY
 

@@ -1,0 +1,80 @@
+"""How a study was judged, in words: what the report's reader needs to believe or doubt its figures."""
+
+from __future__ import annotations
+
+from ablate.assess import Assessment
+
+
+def judged(found: Assessment) -> tuple[str, ...]:
+    """Paragraphs: what was compared, what the words mean, what the looks do, what intervals cover."""
+    return tuple(filter(None, (_compared(found), _words(found), _negligible(found), _looks(found), COVERED)))
+
+
+COVERED = (
+    "Intervals cover what seeds change (data order and training data, where a target draws them by seed) and not what another "
+    "held-out set, a longer training or other data would."
+)
+
+
+def _compared(found: Assessment) -> str:
+    return (
+        "Every arm is trained with the same seeds, and a seed fixes initial weights, data order and randomness in all arms; so "
+        f"arms are compared within seeds (a randomised-block analysis of variance). {_effect(found)} Its interval and p value "
+        "are Student's t on the residual of those arms, once seeds and arms are taken out of it. Noise may differ between arms: "
+        f"the degrees of freedom are Satterthwaite's, from each arm's own noise, and fewer the more it differs{_freedom(found)}. "
+        "Alone and removed compare two arms by their paired differences, so their intervals are wider. Shares are Shapley values "
+        "and add up to all on less all off."
+    )
+
+
+def _effect(found: Assessment) -> str:
+    kind = found.plan.study.design.kind
+    if kind == "full_factorial":
+        return "A fix's effect is the mean of all arms with it on less that of all arms with it off."
+    if kind == "fractional":
+        return (
+            "A fix's effect is the mean of all arms with it on less that of all arms with it off, which in a part of all arms "
+            "holds its aliases too."
+        )
+    return "A fix's effect is the mean, over all pairs of arms that differ in it alone, of on less off."
+
+
+def _freedom(found: Assessment) -> str:
+    """The degrees of freedom of the main effects, as they were used."""
+    used = sorted({round(fix.effect.df, 1) for fix in found.verdict.fixes.values()})
+    return f" (here {' to '.join(f'{df:g}' for df in dict.fromkeys([used[0], used[-1]]))})" if used else ""
+
+
+def _words(found: Assessment) -> str:
+    alpha = found.plan.looks.alpha if found.plan.looks else 0.05
+    return (
+        f"p values are adjusted over the fixes by Holm's method; helps and harms mean an adjusted p below {alpha:g}. "
+        "Intervals are 95 % and not adjusted over the fixes."
+    )
+
+
+def _negligible(found: Assessment) -> str:
+    minimum = found.plan.study.outcome.minimum_effect
+    alpha = found.plan.looks.alpha if found.plan.looks else 0.05
+    if not minimum:
+        return "The study names no smallest effect worth having, so no effect can be called negligible."
+    return (
+        f"Negligible is shown, not assumed: two one-sided tests at {100 * alpha:g} % place the effect within ±{minimum:g}. Such an "
+        "effect is called negligible even where it differs from 0. Inconclusive means that neither was shown: more seeds would "
+        "tell."
+    )
+
+
+def _looks(found: Assessment) -> str:
+    """What may stop early is judged by stricter bounds; nothing for a study of fixed size."""
+    rule = found.plan.looks
+    if rule is None:
+        return ""
+    spent = {"obrien_fleming": "mostly on the last look, after O'Brien and Fleming", "pocock": "about evenly, after Pocock"}
+    return (
+        f"The study was looked at after {', '.join(map(str, rule.seeds))} seeds at most, and was to end where every fix is decided. "
+        f"The error rate is spent over the looks ({spent[rule.spending]}, by the spending functions of Lan and DeMets), for helps "
+        "and harms and for negligible alike: p values are over all looks taken, and what an earlier look showed stands. "
+        "Intervals are wider than those of a study of fixed size: they hold whatever look it stopped at (repeated confidence "
+        "intervals)."
+    )
