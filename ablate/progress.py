@@ -24,7 +24,7 @@ class Progress:
     """Shows how a study goes, as the driver's `Watcher`. Used as a context manager."""
 
     def __init__(self, plan: Plan, records: Records, console: Console | None = None) -> None:
-        self._plan, self._records = plan, records
+        self._plan, self._records, self._name = plan, records, _name(plan)
         self._console = console or Console(stderr=True)
         self._planned = Counter(self._group(run) for run in plan.runs)
         self._running: dict[str, PlannedRun] = {}
@@ -41,7 +41,7 @@ class Progress:
         self._bars = Bars(
             TextColumn("{task.description}"), BarColumn(40), MofNCompleteColumn(), TextColumn("{task.fields[left]}")
         )
-        self._bar = self._bars.add_task(plan.name, total=len(plan.runs), completed=sum(self._done.values()), left="")
+        self._bar = self._bars.add_task(self._name, total=len(plan.runs), completed=sum(self._done.values()), left="")
         self._live = Live(console=self._console, get_renderable=self._render, refresh_per_second=4, transient=False)
 
     def __enter__(self) -> Progress:
@@ -61,7 +61,7 @@ class Progress:
         """The target makes what its runs share."""
         self._note = "preparing what all runs share (cached after the first time)"
         if not self._console.is_terminal:
-            self._console.print(f"{self._plan.name}: {self._note}")
+            self._console.print(f"{self._name}: {self._note}")
 
     def started(self, run: PlannedRun) -> None:
         if self._note:
@@ -100,7 +100,7 @@ class Progress:
     def _line(self) -> None:
         self._said, self._said_at = time.monotonic(), self._trained
         done, failed = sum(self._done.values()), sum(self._failed.values())
-        text = f"{self._plan.name}: {done} of {len(self._plan.runs)} runs done"
+        text = f"{self._name}: {done} of {len(self._plan.runs)} runs done"
         text += f", {failed} failed" if failed else ""
         left = self._left()
         self._console.print(text + (f", {left}" if left and done + failed < len(self._plan.runs) else ""))
@@ -119,3 +119,10 @@ class Progress:
             table.add_row(Text(group), f"{self._done[group]}/{planned}", ", ".join(state), mean)
         note = [Text(self._note, style="yellow")] if self._note else []
         return Group(table, self._bars, *note)
+
+
+def _name(plan: Plan) -> str:
+    """The study's name, with the look that is trained for where it may stop early."""
+    if plan.looks is None:
+        return plan.name
+    return f"{plan.name}, look {plan.looks.seeds.index(plan.seeds) + 1} of {len(plan.looks.seeds)} ({plan.seeds} seeds)"

@@ -231,6 +231,7 @@ BAD = {
     "a missing key": ("outcome: {metric: score, minimum_effect: 0.5}", "", r"outcome is missing; add it"),
     "a curve that is never logged": ("curves: [progress]", "curves: [loss]", r"curves: 'loss' is never reported"),
     "a misspelt key": ("design:", "stoping: {looks: [4]}\ndesign:", r"stoping: unknown key; use 'stopping'"),
+    "looks that do not grow": ("design:", "stopping: {looks: [4, 4]}\ndesign:", r"stopping\.looks must grow from at least 2"),
 }
 
 

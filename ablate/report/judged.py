@@ -59,9 +59,9 @@ def _negligible(found: Assessment) -> str:
     if not minimum:
         return "The study names no smallest effect worth having, so no effect can be called negligible."
     return (
-        f"Negligible is shown, not assumed: two one-sided tests at {100 * alpha:g} % place the effect within ±{minimum:g}. Such an "
-        "effect is called negligible even where it differs from 0. Inconclusive means that neither was shown: more seeds would "
-        "tell."
+        f"Negligible is shown, not assumed: two one-sided tests at {100 * alpha:g} % place the effect within ±{minimum:g}. Such "
+        "an effect is called negligible even where it differs from 0. Inconclusive means that neither was shown: more seeds "
+        "would tell."
     )
 
 
@@ -72,9 +72,9 @@ def _looks(found: Assessment) -> str:
         return ""
     spent = {"obrien_fleming": "mostly on the last look, after O'Brien and Fleming", "pocock": "about evenly, after Pocock"}
     return (
-        f"The study was looked at after {', '.join(map(str, rule.seeds))} seeds at most, and was to end where every fix is decided. "
-        f"The error rate is spent over the looks ({spent[rule.spending]}, by the spending functions of Lan and DeMets), for helps "
-        "and harms and for negligible alike: p values are over all looks taken, and what an earlier look showed stands. "
-        "Intervals are wider than those of a study of fixed size: they hold whatever look it stopped at (repeated confidence "
-        "intervals)."
+        f"Looks were planned after {', '.join(map(str, rule.seeds))} seeds, and the study was to end at the first where every "
+        f"fix is decided. The error rate is spent over the looks ({spent[rule.spending]}, by the spending functions of Lan and "
+        "DeMets), for helps and harms and for negligible alike: p values are over all looks taken, and what an earlier look "
+        "showed stands. Intervals are wider than those of a study of fixed size: they hold whatever look it stopped at "
+        "(repeated confidence intervals)."
     )
