@@ -154,7 +154,9 @@ def plan(console: Console, seen: Forecast) -> None:
         values = ", ".join(f"{point.value:g}" for point in points)
         rows.append((f"sweep {name}", f"{study.sweeps[name].param} = {values}; {points[0].seeds} seeds"))
     most = "at most " if seen.looks else ""
-    rows.append(("runs", f"{most}{len(made.runs)} in {len(made.cells)} cells; {most}{seen.to_train} to train"))
+    rows.append(
+        ("runs", f"{most}{len(made.runs)} in {len(made.cells)} cells; {most if seen.to_train else ''}{seen.to_train} to train")
+    )
     rows.append(("time", _time(seen)))
     found = f"{seen.detectable:.2f} × the noise of a run"
     if seen.noise is not None:
@@ -172,7 +174,8 @@ def _looks(seen: Forecast) -> list[tuple[str, str]]:
     if not seen.looks:
         return []
     listed = ", ".join(f"{look.seeds} seeds ({look.runs} runs)" for look in seen.looks)
-    return [("looks", f"{listed}; it ends where every fix is decided")]
+    rows = [("looks", f"{listed}; it ends where every fix is decided")]
+    return [*rows, ("stands", seen.place)] if seen.place else rows
 
 
 def status(console: Console, made: Plan, now: Mapping[str, Any]) -> None:
@@ -289,7 +292,7 @@ def _time(seen: Forecast) -> str:
     if seen.seconds is None:
         return "unknown until a first run is timed"
     basis = "from runs timed before" if seen.timed else "the target's estimate, without its one-time preparation"
-    most = "at most " if seen.looks else ""
+    most = "at most " if seen.looks and seen.seconds else ""
     return f"{most}about {_minutes(seen.seconds)} on {seen.workers} workers ({basis})"
 
 

@@ -36,6 +36,7 @@ class Forecast:
         noise: standard deviation of a run's outcome within an arm, the seed's own part taken out; None where not measured.
         detectable: the smallest main effect found with 80 % power, in units of that noise; with every seed there may be.
         looks: what each look costs, where the study may stop early; the figures above are those of the last.
+        place: the look it stands at, once runs are recorded.
     """
 
     plan: Plan
@@ -46,6 +47,7 @@ class Forecast:
     noise: float | None
     detectable: float
     looks: tuple[LookCost, ...] = ()
+    place: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """`plan --json`."""
@@ -68,6 +70,7 @@ class Forecast:
                 "power": 0.8,
             },
             "looks": [asdict(look) for look in self.looks] or None,
+            "look": self.place or None,
         }
 
 
@@ -75,7 +78,9 @@ def forecast(plan: Plan, records: Records) -> Forecast:
     """What is still to train and how long that takes, and what the design could detect."""
     planned = {run.id for run in plan.runs}
     kept = {key: record for key, record in records.load().items() if key in planned}
-    todo, workers = missing(plan, kept), workers_here()
+    reached = stage(plan, kept)
+    most = reached.plan.seeds if reached.ended else plan.seeds
+    todo, workers = missing(plan.up_to(most), kept), workers_here()
     each, timed = _seconds(plan, kept)
     y = design_table(plan, kept, plan.study.outcome).complete()
     return Forecast(
@@ -86,12 +91,14 @@ def forecast(plan: Plan, records: Records) -> Forecast:
         timed=timed,
         noise=noise(y) if len(y) >= 2 else None,
         detectable=detectable_effect(plan.layout, plan.seeds),
-        looks=tuple(_look(plan.up_to(seeds), kept, each, workers) for seeds in (plan.looks.seeds if plan.looks else ())),
+        looks=tuple(_look(plan.up_to(seeds), most, kept, each, workers) for seeds in reached.looks),
+        place=reached.place if kept else "",
     )
 
 
-def _look(plan: Plan, kept: Mapping[str, Record], each: Mapping[str, float] | None, workers: int) -> LookCost:
-    todo = missing(plan, kept)
+def _look(plan: Plan, most: int, kept: Mapping[str, Record], each: Mapping[str, float] | None, workers: int) -> LookCost:
+    """What a look takes; nothing more where the study has ended with `most` seeds before it."""
+    todo = missing(plan.up_to(min(most, plan.seeds)), kept)
     return LookCost(plan.seeds, len(plan.runs), len(todo), _time(each, todo, workers))
 
 

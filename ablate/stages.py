@@ -83,6 +83,8 @@ class Stage:
         now = f"look {self.index} of {len(self.looks)}"
         if not self.ended:
             return f"at {now}: {self.plan.seeds} of up to {self.looks[-1]} seeds"
+        if self.plan.seeds == self.looks[-1]:
+            return f"ended after all {self.plan.seeds} seeds, {now}"
         return f"stopped after {self.plan.seeds} of up to {self.looks[-1]} seeds, {now}"
 
 

@@ -111,6 +111,7 @@ def test_what_can_not_be_decided_goes_to_the_last_look_and_ends(tmp_path: Path) 
     assert (stopping["taken"], stopping["stopped_at"], stopping["saved_runs"]) == ([3, 5, 8], 8, 0)
     assert stopping["decided"]["idle"] is None
     assert len(records.load()) == 8 * 8
+    assert found.stage.place == "ended after all 8 seeds, look 3 of 3"
     assert not found.warnings
 
 
@@ -178,6 +179,10 @@ def test_the_plan_tells_what_each_look_takes(tmp_path: Path) -> None:
     assert [(look.seeds, look.runs, look.to_train) for look in seen.looks] == [(3, 12, 0), (5, 20, 8), (8, 32, 20)]
     assert seen.looks[-1].seconds == seen.seconds
     assert [look["seeds"] for look in json.loads(json.dumps(seen.as_json()))["looks"]] == [3, 5, 8]
+    assert seen.place == "at look 2 of 3: 5 of up to 8 seeds"
+    sit(made, records)
+    ended = forecast(made, records)
+    assert (ended.to_train, ended.looks[-1].to_train, ended.place[:22]) == (0, 0, "stopped after 5 of up ")
     assert forecast(looked(stopping=None), records).as_json()["looks"] is None
 
 

@@ -74,7 +74,7 @@ def _looks(found: Assessment) -> str:
     return (
         f"Looks were planned after {', '.join(map(str, rule.seeds))} seeds, and the study was to end at the first where every "
         f"fix is decided. The error rate is spent over the looks ({spent[rule.spending]}, by the spending functions of Lan and "
-        "DeMets), for helps and harms and for negligible alike: p values are over all looks taken, and what an earlier look "
-        "showed stands. Intervals are wider than those of a study of fixed size: they hold whatever look it stopped at "
-        "(repeated confidence intervals)."
+        "DeMets), for helps and harms and for negligible alike. p values are over all looks taken, and what an earlier look "
+        "showed stands, so a p value may be smaller than the last interval suggests. Intervals are wider than those of a study "
+        "of fixed size: they hold whatever look it stopped at (repeated confidence intervals)."
     )

@@ -111,16 +111,6 @@ def test_negligible_is_tested_over_the_looks_too() -> None:
     assert equivalence_p(near, 0.6, found) < 0.05
 
 
-def test_looks_wrongly_find_something_in_no_more_than_5_percent_of_studies() -> None:
-    rng, layout, looks, studies = np.random.default_rng(5), full_factorial("abc"), Looks((3, 5, 7)), 400
-    wrong = 0
-    for _ in range(studies):
-        y = simulate(rng, 7, (0.0, 0.0, 0.0))
-        taken = (judge(Table(y[:seeds]), layout, "m", 0.0, looks).fixes.values() for seeds in looks.seeds)
-        wrong += any(fix.word in ("helps", "harms") for fixes in taken for fix in fixes)
-    assert 0.01 <= wrong / studies <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / studies)
-
-
 def test_blocks_lost_before_a_look_leave_a_verdict() -> None:
     y = simulate(np.random.default_rng(2), 6, (3.0, 0.0), noise=0.3)
     y[[3, 4, 5], 0] = np.nan
