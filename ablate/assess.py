@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ablate.analysis.claims import ClaimResult
-from ablate.analysis.effects import Effect, contrasts
+from ablate.analysis.effects import Effect
 from ablate.analysis.sweeps import Response, respond
 from ablate.analysis.symptoms import DefectResult, SymptomResult
-from ablate.analysis.verdict import Table, Verdict, secondary
+from ablate.analysis.verdict import Verdict, secondary
 from ablate.design import Plan, run_id
 from ablate.evidence import Evidence
+from ablate.holding import Holding, holding
 from ablate.records import Record, Records, outcome_of, reason
 from ablate.sections import Goal
 from ablate.stages import Stage, looks_warnings, stage, verdict_at
-from ablate.tables import curve_frame, design_table
+from ablate.tables import design_table
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Assessment:
         claims, sweeps: as `analysis` judged them.
         symptoms, defects: what a report saw, looked for in the arm without fixes, over all seeds.
         secondary: for each secondary metric, each fix's effect and adjusted p.
-        trajectory: for each fix, its effect on the outcome at each step where every arm logged it.
+        holding: whether the verdict holds as training goes on, and in the study's contexts.
         warnings: what a reader must know before believing the verdict.
         stage: the looks taken, and whether the study has ended.
     """
@@ -43,7 +44,7 @@ class Assessment:
     defects: tuple[DefectResult, ...]
     sweeps: Mapping[str, tuple[Response, ...]]
     secondary: Mapping[str, Mapping[str, tuple[Effect, float]]]
-    trajectory: Mapping[str, tuple[tuple[int, Effect], ...]]
+    holding: Holding
     warnings: tuple[str, ...]
     stage: Stage
 
@@ -54,6 +55,11 @@ class Assessment:
     def headline_metrics(self) -> dict[str, float]:
         """Each fix's effect, as the study's own MLflow run shows it."""
         return {f"effect/{name}": fix.effect.effect for name, fix in self.verdict.fixes.items()}
+
+    @property
+    def trajectory(self) -> Mapping[str, tuple[tuple[int, Effect], ...]]:
+        """For each fix, its effect on the outcome at each step where every arm logged it."""
+        return {name: course.points for name, course in self.holding.courses.items() if course.points}
 
     @property
     def complete(self) -> bool:
@@ -71,10 +77,11 @@ def assess(plan: Plan, records: Records) -> Assessment:
     evidence = Evidence(plan, kept, records)
     symptoms = evidence.symptoms()
     verdict = verdict_at(plan, kept)
+    holds = holding(plan, kept, records, verdict)
     return Assessment(
         plan=plan,
         records=kept,
-        verdict=verdict,
+        verdict=replace(verdict, headline=verdict.headline + holds.headline),
         claims=evidence.claims(),
         symptoms=symptoms,
         defects=evidence.defects(symptoms),
@@ -82,8 +89,8 @@ def assess(plan: Plan, records: Records) -> Assessment:
         secondary={
             goal.metric: secondary(design_table(plan, kept, goal), plan.layout, plan.looks) for goal in plan.study.secondary
         },
-        trajectory=_trajectory(plan, kept, records),
-        warnings=(*looks_warnings(reached), *_warnings(plan, kept), *verdict.warnings),
+        holding=holds,
+        warnings=(*looks_warnings(reached), *_warnings(plan, kept), *verdict.warnings, *holds.warnings),
         stage=reached,
     )
 
@@ -95,20 +102,6 @@ def _responses(plan: Plan, kept: Mapping[str, Record], name: str) -> list[Respon
         values = [outcome_of(kept.get(run_id(point.cell, seed)), metric) for seed in range(point.seeds)]
         responses.append(respond(point.value, [value for value in values if np.isfinite(value)]))
     return responses
-
-
-def _trajectory(plan: Plan, kept: Mapping[str, Record], records: Records) -> dict[str, tuple[tuple[int, Effect], ...]]:
-    """Each fix's effect at every step where the outcome was logged in at least two complete blocks."""
-    outcome, arms = plan.study.outcome, plan.arm_ids()
-    frame = curve_frame(plan, records, {arm: arm for arm in arms}, outcome.metric)
-    found: dict[str, list[tuple[int, Effect]]] = {name: [] for name in plan.fixes}
-    for step, part in frame.groupby("step"):
-        grid = part.pivot(index="seed", columns="label", values="value").reindex(columns=arms).to_numpy(float)
-        y = Table(grid, outcome.sign).complete()
-        if len(y) >= 2:
-            for name, effect in contrasts(y, plan.layout.mains).items():
-                found[name].append((int(step), effect))
-    return {name: tuple(points) for name, points in found.items() if points}
 
 
 def _warnings(plan: Plan, kept: Mapping[str, Record]) -> list[str]:
@@ -131,7 +124,7 @@ def _warnings(plan: Plan, kept: Mapping[str, Record]) -> list[str]:
 
 def _without_effect(plan: Plan, kept: Mapping[str, Record]) -> list[str]:
     """A fix whose every pair of arms ends exactly alike was most likely never read by the target."""
-    names = sorted({name for record in kept.values() for name in record.metrics})
+    names = sorted({name for record in kept.values() for name in record.metrics} - {"seconds"})
     tables = [design_table(plan, kept, Goal(metric=name)).values for name in names]
     lost = ~np.isfinite(design_table(plan, kept, plan.study.outcome).values).all(axis=1)
     y = np.stack(tables)[:, ~lost] if tables else np.empty((0, 0, len(plan.arms)))

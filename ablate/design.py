@@ -158,6 +158,15 @@ class Plan:
         found = {key: read(cell.params) for key, cell in self.cells.items()} if read else {}
         return {key: contents for key, contents in found.items() if contents}
 
+    def context_of(self, cell: str) -> str:
+        """The context that a cell is an arm of; empty for the study's own arms, and for cells of no context."""
+        return self._contexts_by_cell.get(cell, "")
+
+    @cached_property
+    def _contexts_by_cell(self) -> Mapping[str, str]:
+        elsewhere = [(cell, name) for name, arms in self.contexts.items() for cell in arms.values()]
+        return dict(reversed(elsewhere)) | dict.fromkeys(self.arms.values(), "")
+
     def arm_ids(self, context: str | None = None) -> list[str]:
         """The cells of the arms in the layout's order; of a context, where one is named."""
         arms = self.arms if context is None else self.contexts[context]
@@ -190,6 +199,9 @@ def make_plan(
         name: {arm: cells.add(arm, params, f"{name}: {label}") for arm, label in zip(made.arms, made.labels, strict=True)}
         for name, params in study.contexts.items()
     }
+    for name, there in contexts.items():
+        if len(set(there.values())) < len(there):
+            raise BadInput(f"contexts.{name}: with its params {_same_fix(there)}; change the context's params or leave it out")
     return Plan(
         study=study,
         target=target,

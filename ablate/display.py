@@ -150,6 +150,8 @@ def plan(console: Console, seen: Forecast) -> None:
     console.print(table)
     rows = [("design", f"{study.design.kind}: {len(made.arms)} arms × {'up to ' if seen.looks else ''}{made.seeds} paired seeds")]
     rows += _looks(seen)
+    if study.contexts:
+        rows.append(("contexts", f"the design again in {len(study.contexts)}: {', '.join(study.contexts)}"))
     for name, points in made.sweeps.items():
         values = ", ".join(f"{point.value:g}" for point in points)
         rows.append((f"sweep {name}", f"{study.sweeps[name].param} = {values}; {points[0].seeds} seeds"))

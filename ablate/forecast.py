@@ -59,6 +59,7 @@ class Forecast:
             "fixes": {name: {"off": fix.off, "on": fix.on} for name, fix in plan.study.fixes.items()},
             "design": {"kind": plan.study.design.kind, "arms": len(plan.arms), "seeds": plan.seeds},
             "sweeps": {name: [point.value for point in points] for name, points in plan.sweeps.items()},
+            "contexts": {name: dict(params) for name, params in plan.study.contexts.items()},
             "cells": len(plan.cells),
             "runs": len(plan.runs),
             "to_train": self.to_train,

@@ -88,7 +88,8 @@ class Progress:
 
     def _group(self, run: PlannedRun) -> str:
         """The line a run is counted on: its arm, or its sweep."""
-        return run.cell.label if run.cell.id in self._plan.arms.values() else run.cell.label.partition("=")[0] + " sweep"
+        arm = run.cell.id in self._plan.arms.values() or self._plan.context_of(run.cell.id)
+        return run.cell.label if arm else run.cell.label.partition("=")[0] + " sweep"
 
     def _left(self) -> str:
         if not self._trained:

@@ -78,6 +78,8 @@ class Study(Section):
             _check_known(f"sweeps.{name}.toggle", sweep.toggle, self.proposed)
         for text in self.design.arms or ():
             self.arm(text, "design.arms")
+        if self.contexts and "context" in {*self.fixes, *self.sweeps}:
+            raise ValueError("contexts can't be told from the fix or sweep that is called context; give it another name")
         for name, params in self.contexts.items():
             _check_context(name, params, self.fixes)
         for claim in self.claims:

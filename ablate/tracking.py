@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ablate.analysis.contexts import OWN
 from ablate.design import Plan, PlannedRun
 from ablate.errors import BadInput
 from ablate.records import Record
@@ -179,6 +180,8 @@ class MLflowTracker:
             "seed": str(run.seed),
             "quick": str(self._plan.quick).lower(),
         }
+        if self._plan.contexts:
+            tags["context"] = self._plan.context_of(run.cell.id) or OWN
         return tags | {f"fix.{name}": "on" if on else "off" for name, on in run.cell.fixes.items()}
 
     def close(self, metrics: Mapping[str, float], artifacts: Iterable[Path]) -> None:

@@ -12,9 +12,13 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 
+from ablate.analysis.contexts import OWN
 from ablate.design import Plan, PlannedRun
 from ablate.errors import BadInput
 from ablate.records import Record, outcome_of
+
+#: The parameter that tells contexts apart.
+CONTEXT = "context"
 
 
 class Trials:
@@ -42,7 +46,8 @@ class Trials:
         plan, goal = self._plan, self._plan.study.outcome.goal
         if plan.name in optuna.get_all_study_names(self._storage):
             there = optuna.load_study(study_name=plan.name, storage=self._storage)
-            if there.direction.name.lower() != goal:  # the direction of a study can't be changed; the records have all it held
+            fits = there.direction.name.lower() == goal and self._fits(there)
+            if not fits:  # the direction of a study and the values of a word can't be changed; the records have all it held
                 optuna.delete_study(study_name=plan.name, storage=self._storage)
         self._study = optuna.create_study(study_name=plan.name, storage=self._storage, direction=goal, load_if_exists=True)
         self._study.set_user_attr("quick", plan.quick)
@@ -50,6 +55,16 @@ class Trials:
         for trial in self._study.get_trials(deepcopy=False):
             if "run_id" in trial.user_attrs:
                 self._latest[trial.user_attrs["run_id"]] = trial.number, trial.state
+
+    @property
+    def _contexts(self) -> CategoricalDistribution | None:
+        """The words of the parameter that tells contexts apart; None in a study without."""
+        return CategoricalDistribution((OWN, *self._plan.contexts)) if self._plan.contexts else None
+
+    def _fits(self, there: optuna.Study) -> bool:
+        """Whether the contexts that the trials were told of are the plan's."""
+        told = [trial.distributions[CONTEXT] for trial in there.get_trials(deepcopy=False) if CONTEXT in trial.distributions]
+        return all(known == self._contexts for known in told) or not self._plan.contexts
 
     def forget(self) -> None:
         """Delete all trials (`--fresh`)."""
@@ -94,6 +109,8 @@ class Trials:
     def _parameters(self, run: PlannedRun) -> tuple[dict[str, str | float], dict[str, BaseDistribution]]:
         params: dict[str, str | float] = {name: "on" if on else "off" for name, on in run.cell.fixes.items()}
         distributions: dict[str, BaseDistribution] = {name: CategoricalDistribution(("off", "on")) for name in params}
+        if contexts := self._contexts:
+            params[CONTEXT], distributions[CONTEXT] = self._plan.context_of(run.cell.id) or OWN, contexts
         if run.cell.id in self._plan.arms.values():
             return params, distributions
         for name, points in self._plan.sweeps.items():

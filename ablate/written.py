@@ -59,14 +59,11 @@ def verdict_json(found: Assessment) -> dict[str, Any]:
             name: [{"value": r.value, "mean": r.mean, "ci": list(r.ci) if r.ci else None, "seeds": r.seeds} for r in responses]
             for name, responses in found.sweeps.items()
         },
-        "trajectory": {
-            name: [{"step": step, **_estimate(effect)} for step, effect in points] for name, points in found.trajectory.items()
-        },
         "secondary": {
             metric: {name: {**_estimate(e), "p_adjusted": p} for name, (e, p) in effects.items()}
             for metric, effects in found.secondary.items()
         },
-        "contexts": {},
+        **found.holding.as_json(),
         "stopping": looks_json(found.stage),
         "symptoms": [symptom_json(result) for result in found.symptoms],
     }
@@ -113,8 +110,10 @@ def _row(found: Assessment, run: PlannedRun) -> dict[str, Any]:
     row |= {f"fix.{name}": "on" if on else "off" for name, on in run.cell.fixes.items()}
     for name, points in found.plan.sweeps.items():
         row[f"sweep.{name}"] = next((p.value for p in points if p.cell == run.cell.id and run.seed < p.seeds), None)
+    row["context"] = found.plan.context_of(run.cell.id)
     row["state"] = record.state if record else "missing"
     if record:
-        row |= {"seconds": round(record.seconds, 3), **record.metrics}
+        seconds = {"seconds": round(record.seconds, 3)}  # the run's wall time, whatever the target calls so
+        row |= seconds | dict(record.metrics) | seconds
         row |= {"optuna_trial": record.trial, "mlflow_run_id": record.mlflow, "error": reason(record.error)}
     return row

@@ -84,13 +84,15 @@ def appendix(found: Assessment) -> Appendix:
 def _design(found: Assessment) -> tuple[tuple[str, str], ...]:
     plan = found.plan
     missing = len(plan.runs) - len(found.records)
-    further = len(plan.cells) - len(plan.arms)
+    elsewhere = sum(bool(plan.context_of(cell)) for cell in plan.cells)
+    further = len(plan.cells) - len(plan.arms) - elsewhere
+    arms = plural(len(plan.arms), "arm") + (f", {elsewhere} in contexts" if elsewhere else "")
     rows = [
         ("target", plan.target.name),
         ("kind", f"{plan.study.design.kind.replace('_', ' ')} over {', '.join(plan.fixes)}"),
         (
             "cells",
-            f"{len(plan.cells)} ({plural(len(plan.arms), 'arm')}, {plural(further, 'further sweep point')})",
+            f"{len(plan.cells)} ({arms}, {plural(further, 'further sweep point')})",
         ),
         ("paired seeds", str(plan.seeds)),
         ("runs planned", str(len(plan.runs))),
@@ -104,7 +106,7 @@ def _design(found: Assessment) -> tuple[tuple[str, str], ...]:
 def _arms(found: Assessment) -> tuple[ArmRow, ...]:
     plan, metric = found.plan, found.plan.study.outcome.metric
     rows = []
-    for cell in plan.arm_ids():
+    for cell in dict.fromkeys([*plan.arm_ids(), *(cell for name in plan.contexts for cell in plan.arm_ids(name))]):
         records = [found.records.get(run_id(cell, seed)) for seed in range(plan.seeds)]
         done = [record for record in records if record and record.state == "completed"]
         values = np.array([outcome_of(record, metric) for record in done])

@@ -14,6 +14,7 @@ from ablate.design import Plan
 from ablate.report.appendix import Appendix, appendix
 from ablate.report.curves import LAST_PART, Curves
 from ablate.report.gallery import Figure, cautioned
+from ablate.report.holds import Contexts, Price, contexts_part, courses_said, price_part
 from ablate.report.looks import LooksPart, looks_part
 from ablate.report.sweeps_plot import shown_sweeps
 from ablate.report.symptoms import SymptomsPart, symptoms_part
@@ -124,6 +125,9 @@ class Content:
     interactions: tuple[EffectRow, ...]
     secondary: tuple[Secondary, ...]
     looks: LooksPart | None
+    price: Price | None
+    courses: tuple[str, ...]
+    contexts: Contexts | None
     symptoms: SymptomsPart | None
     curves: tuple[CurveGroup, ...]
     figures: Mapping[str, Figure]
@@ -135,7 +139,7 @@ class Content:
 
 def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Content:
     """Everything that the template sets."""
-    outcome = found.plan.study.outcome
+    outcome, price = found.plan.study.outcome, price_part(found)
     rows = tuple(_fix(found, name) for name in found.verdict.ranking)
     return Content(
         study=found.plan.name,
@@ -151,7 +155,12 @@ def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Cont
         ends=_ends(found),
         raw=tuple(filter(None, (_raw(found, curves, name, about) for name, about in cautioned(found).items()))),
         interactions=_interactions(found),
-        secondary=tuple(_secondary(found, goal) for goal in found.plan.study.secondary),
+        secondary=tuple(
+            _secondary(found, goal) for goal in found.plan.study.secondary if not (price and goal.metric == "seconds")
+        ),
+        price=price,
+        courses=courses_said(found),
+        contexts=contexts_part(found),
         looks=looks_part(found.stage),
         symptoms=symptoms_part(found.symptoms, found.defects, "all off", plural(found.plan.seeds, "seed")),
         curves=_curve_groups(found, figures),

@@ -9,6 +9,8 @@ from typing import Any
 
 from ablate.analysis.symptoms import SymptomResult
 from ablate.assess import Assessment
+from ablate.report.contexts_plot import CAPTION as CONTEXTS
+from ablate.report.contexts_plot import contexts, judged
 from ablate.report.curves import MOST_POINTS, Curves
 from ablate.report.curves_plot import compact, panel_arms, panels
 from ablate.report.effects_plot import forest, trajectory
@@ -26,7 +28,7 @@ class Figure:
 
     Attributes:
         name: of its files, without the suffix.
-        group: where it belongs: `forest`, `symptoms`, `trajectory`, `sweeps`, `looks`, `others`, or `curve:METRIC`.
+        group: where it belongs: `forest`, `symptoms`, `trajectory`, `contexts`, `sweeps`, `looks`, `others`, or `curve:METRIC`.
         caption: what is drawn, bands and smoothing included.
         width: inches.
     """
@@ -85,6 +87,8 @@ def _drawn(found: Assessment, curves: Curves) -> Any:
         yield looks(found), "looks", "looks", LOOKS
     if max((len(points) for points in found.trajectory.values()), default=0) >= 2:
         yield trajectory(found), "trajectory", "trajectory", TRAJECTORY
+    if found.plan.contexts and judged(found):
+        yield contexts(found), "contexts", "contexts", CONTEXTS
 
 
 def cautioned(found: Assessment) -> dict[str, Metric]:

@@ -2,6 +2,8 @@
 
 Of its three fixes one helps (+2), one harms (-1) and one does nothing. The noise has two parts, each of standard deviation 0.5:
 one is the seed's and shared by all arms, as data order and initial weights are in a real training, and one is the run's own.
+`shift` multiplies the harm, so that another context can make it a help; `evals` logs the outcome as it comes about, so that
+effects can be followed.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from ablate.run import Run
 from ablate.target import Metric, declare
 
 DEFAULTS = {"helps": 0.0, "harms": 0.0, "nothing": 0.0, "noise": 0.5, "steps": 20, "seconds": 0.0, "broken": False}
+DEFAULTS |= {"shift": 1.0, "evals": 0}
 
 
 def resolve(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,7 +29,7 @@ def resolve(params: Mapping[str, Any]) -> dict[str, Any]:
 @declare(
     params=DEFAULTS,
     resolve=resolve,
-    metrics={"score": Metric("planted outcome", final=True), "progress": Metric("score so far", step=True)},
+    metrics={"score": Metric("planted outcome", final=True, step=True), "progress": Metric("score so far", step=True)},
 )
 def train(params: Mapping[str, Any], run: Run) -> Mapping[str, float]:
     """Draw an outcome around the planted mean, after so many `seconds`. The seed's share of the noise is the same in every arm.
@@ -38,11 +41,21 @@ def train(params: Mapping[str, Any], run: Run) -> Mapping[str, float]:
     if p["broken"]:
         raise RuntimeError("planted failure")
     time.sleep(p["seconds"])
-    mean = 2.0 * p["helps"] - 1.0 * p["harms"]
+    mean = 2.0 * p["helps"] - 1.0 * p["harms"] * p["shift"]
     arm = [round(1000 * abs(float(p[key]))) for key in ("helps", "harms", "nothing")]
+    arm += [round(1000 * abs(float(p["shift"])))] if p["shift"] != 1 else []  # another context has noise of its own
     shared = np.random.default_rng([run.seed, 0]).normal()
     own = np.random.default_rng([run.seed, 1, *arm]).normal()
     score = mean + p["noise"] * (shared + own)
     for step in range(p["steps"]):
         run.log_metrics({"progress": score * (step + 1) / p["steps"]}, step)
+    for part in range(1, p["evals"] + 1):
+        done = part / p["evals"]
+        early = np.random.default_rng([run.seed, 2, part, *arm]).normal() * (1 - done)
+        run.log_metrics({"score": p["noise"] * (shared + own + early) + mean * settling(done)}, round(p["steps"] * done))
     return {"score": score}
+
+
+def settling(done: float) -> float:
+    """How much of an effect has come about after a part of the training: all of it at the end, and most of it early."""
+    return float(np.expm1(-8 * done) / np.expm1(-8))
