@@ -185,7 +185,7 @@ METRICS = {
         ({"outcome": {"metric": "scores"}}, r"outcome\.metric: 'scores' is never reported by .*; use 'score'"),
         ({"outcome": {"metric": "progress"}}, r"outcome\.metric: 'progress' is never reported"),
         ({"secondary": ["x"]}, r"secondary: 'x' is never reported by .*; use one of: score, seconds"),
-        ({"curves": ["score"]}, r"curves: 'score' is never reported by .*; use one of: progress"),
+        ({"curves": ["seconds"]}, r"curves: 'seconds' is never reported by .*; use one of: progress, score"),
         ({"claims": [CLAIM | {"reduction": "max"}]}, r"claims\.c\.metric: 'progres' is never reported by .*; use 'progress'"),
     ],
 )

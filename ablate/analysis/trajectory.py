@@ -39,6 +39,7 @@ class Course:
         change: from there to the last point, paired by seed.
         p_adjusted: of no change, over the fixes by Holm.
         trend: growing or shrinking in size, where the change is real and large enough.
+        allowed: how large a change is no trend.
     """
 
     points: tuple[Point, ...] = ()
@@ -48,6 +49,7 @@ class Course:
     change: Effect | None = None
     p_adjusted: float = 1.0
     trend: Literal["growing", "shrinking"] | None = None
+    allowed: float = 0.0
 
 
 def follow(tables: Mapping[int, Array], mains: Mapping[str, Array], minimum: float = 0.0) -> dict[str, Course]:
@@ -126,9 +128,10 @@ def _course(
         return Course(points, "flipped" if flip else "unknown", flip)
     then, last = (next(point for point in points if point[0] == step) for step in late)
     trend: Literal["growing", "shrinking"] | None = None
-    if p < ALPHA and abs(change.effect) >= max(minimum, SHARE * abs(last[1].effect)):
+    allowed = max(minimum, SHARE * abs(last[1].effect))
+    if p < ALPHA and abs(change.effect) >= allowed:
         trend = "growing" if abs(last[1].effect) > abs(then[1].effect) else "shrinking"
-    return Course(points, "flipped" if flip else trend or "settled", flip, then, change, p, trend)
+    return Course(points, "flipped" if flip else trend or "settled", flip, then, change, p, trend, allowed)
 
 
 def warned(name: str, course: Course) -> list[str]:
@@ -150,9 +153,12 @@ def described(name: str, course: Course) -> str:
         return "; ".join([said[0], *(text.removeprefix(f"{name} ") for text in said[1:])]) + "."
     if not course.before or not course.change:
         return f"{name}: the outcome was logged too seldom in the last half of training to tell whether the effect had settled."
-    low, high = (_signed(end) for end in course.change.ci())
+    low, high = course.change.ci()
     since = f"from step {course.before[0]} to {course.points[-1][0]}"
-    return f"{name} had settled: {since} its effect changed by {_signed(course.change.effect)} (95 % interval {low} to {high})."
+    size = f"{_signed(course.change.effect)} (95 % interval {_signed(low)} to {_signed(high)})"
+    if max(-low, high) > course.allowed:
+        return f"{name} is not shown to change any more: {since} by {size}, which leaves room for a change that matters."
+    return f"{name} had settled: {since} its effect changed by {size}."
 
 
 def _two(first: Point, second: Point) -> str:

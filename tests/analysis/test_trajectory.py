@@ -57,6 +57,15 @@ def test_a_change_too_small_to_matter_is_settled() -> None:
     assert follow(tables, LAYOUT.mains, minimum=0.05)["a"].word == "growing"
 
 
+def test_settled_is_told_from_not_known_to_have() -> None:
+    steady = dict(zip(STEPS, (0.9, 1.0, 1.0, 1.0), strict=True))
+    assert described("a", follow(logged(np.random.default_rng(10), steady), LAYOUT.mains)["a"]).startswith(
+        "a had settled: from step 300"
+    )
+    noisy = follow(logged(np.random.default_rng(10), steady, noise=1.0), LAYOUT.mains)["a"]
+    assert noisy.word == "settled" and "leaves room for a change that matters" in described("a", noisy)
+
+
 def test_what_was_not_logged_is_unknown() -> None:
     rng = np.random.default_rng(6)
     assert follow({}, LAYOUT.mains)["a"].word == "unknown"
