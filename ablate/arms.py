@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ablate.analysis.fractions import MOST_FACTORS, Fraction, fraction
 from ablate.analysis.layout import Arm, Layout, full_factorial, layout
 from ablate.errors import BadInput
 from ablate.study import Study
@@ -27,15 +28,29 @@ def arms_of(study: Study) -> Layout:
 
 def _full(study: Study, fixes: tuple[str, ...]) -> Layout:
     if 2 ** len(fixes) > MOST_ARMS:
-        raise BadInput(f"design.kind: full_factorial of {len(fixes)} fixes takes {2 ** len(fixes)} arms; use fractional")
+        raise BadInput(f"design.kind: full_factorial of {len(fixes)} fixes takes {2 ** len(fixes)} arms; {_instead(fixes)}")
     return full_factorial(fixes)
 
 
+def _instead(fixes: tuple[str, ...]) -> str:
+    return "use fractional" if len(fixes) <= MOST_FACTORS else "use one_at_a_time, or propose fewer fixes"
+
+
 def _fraction(study: Study, fixes: tuple[str, ...]) -> Layout:
-    raise BadInput("design.kind: fractional is not built yet; use full_factorial")
+    """The tabled fraction; of its siblings the one with all off, the training as it was (`analysis.fractions`)."""
+    return fraction(fixes, study.design.resolution or 4).layout
+
+
+def fraction_of(study: Study) -> Fraction | None:
+    """A fractional study's fraction; None for another design."""
+    return fraction(tuple(study.proposed), study.design.resolution or 4) if study.design.kind == "fractional" else None
 
 
 def _one_at_a_time(study: Study, fixes: tuple[str, ...]) -> Layout:
+    return one_at_a_time(fixes)
+
+
+def one_at_a_time(fixes: tuple[str, ...]) -> Layout:
     """All off, each fix added to it, all on, each fix left out of it."""
     full = frozenset(fixes)
     added = [frozenset({name}) for name in fixes]

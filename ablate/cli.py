@@ -119,8 +119,8 @@ def run(
 def plan(
     study: StudyFile, seeds: Seeds = None, quick: Quick = False, out: Out = None, set_: Set = None, json_: Json = False
 ) -> None:
-    """Dry run: what, how long, what effect could be seen. Trains nothing."""
-    from ablate import display
+    """Dry run: what, how long, what effect could be seen, and what other designs would cost. Trains nothing."""
+    from ablate import display, display_plan
     from ablate.forecast import forecast
     from ablate.records import Records
 
@@ -130,7 +130,9 @@ def plan(
     if json_:
         print(json.dumps(seen.as_json(), indent=2))
     else:
-        display.plan(display.stdout(), seen)
+        console = display.stdout()
+        display.plan(console, seen)
+        display_plan.designs(console, seen)
 
 
 @app.command()

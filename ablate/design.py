@@ -167,6 +167,10 @@ class Plan:
         elsewhere = [(cell, name) for name, arms in self.contexts.items() for cell in arms.values()]
         return dict(reversed(elsewhere)) | dict.fromkeys(self.arms.values(), "")
 
+    def params_of(self, arm: Arm) -> Mapping[str, Any]:
+        """Every resolved param of an arm, whether or not the design trains it."""
+        return _resolved(self.study, self.target, arm, {})
+
     def arm_ids(self, context: str | None = None) -> list[str]:
         """The cells of the arms in the layout's order; of a context, where one is named."""
         arms = self.arms if context is None else self.contexts[context]
@@ -231,15 +235,19 @@ class Cells:
 
     def add(self, arm: Arm, extra: Params, label: str) -> str:
         """Resolve a cell and file it under its id, unless one that resolves alike is there already."""
-        params: dict[str, Any] = dict(self.study.params)
-        for name, fix in self.study.fixes.items():
-            params |= fix.on if name in arm else fix.off
-        declaration = self._target.declaration
-        resolved = declaration.resolve(params | extra)
-        identity = json.dumps([self._target.name, declaration.version, _canonical(resolved)], sort_keys=True)
+        resolved = _resolved(self.study, self._target, arm, extra)
+        identity = json.dumps([self._target.name, self._target.declaration.version, _canonical(resolved)], sort_keys=True)
         key = hashlib.sha256(identity.encode()).hexdigest()[:12]
         self.found.setdefault(key, Cell(key, label, {name: name in arm for name in self.study.fixes}, resolved))
         return key
+
+
+def _resolved(study: Study, target: Target, arm: Arm, extra: Params) -> Mapping[str, Any]:
+    """Every param of an arm under further params."""
+    params: dict[str, Any] = dict(study.params)
+    for name, fix in study.fixes.items():
+        params |= fix.on if name in arm else fix.off
+    return target.declaration.resolve(params | extra)
 
 
 def _canonical(value: Any) -> Any:

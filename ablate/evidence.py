@@ -10,7 +10,7 @@ import numpy as np
 from ablate.analysis.claims import ClaimResult, judge_claim, reduce_curve, too_short
 from ablate.analysis.effects import Array
 from ablate.analysis.symptoms import DefectResult, SymptomResult, judge_defect, judge_symptom
-from ablate.design import Arm, Plan, run_id
+from ablate.design import Arm, Plan, arm_label, run_id
 from ablate.records import Record, Records, outcome_of, reason
 from ablate.statements import Claim, Share
 
@@ -78,6 +78,8 @@ class Evidence:
         return run_id(self._plan.arms[arm], seed)
 
     def _done(self, arm: Arm, seed: int) -> bool:
+        if arm not in self._plan.arms:
+            return False
         run = self._run(arm, seed)
         return run in self._kept and self._kept[run].state == "completed"
 
@@ -86,6 +88,8 @@ class Evidence:
 
     def _why_none(self, arm: Arm) -> str:
         """Why no run of an arm completed, its failure's reason included; empty where one did."""
+        if arm not in self._plan.arms:
+            return f"the design does not train the arm {arm_label(arm, self._plan.fixes)}"
         if self._completed(arm):
             return ""
         ended = [self._kept[run] for seed in range(self._plan.seeds) if (run := self._run(arm, seed)) in self._kept]

@@ -11,6 +11,7 @@ from typing import Any
 from ablate.analysis.power import detectable_effect, noise
 from ablate.design import Plan, PlannedRun
 from ablate.driver import missing
+from ablate.options import Comparison, compare, fraction_json
 from ablate.records import Record, Records
 from ablate.stages import stage
 from ablate.tables import design_table
@@ -37,6 +38,7 @@ class Forecast:
         detectable: the smallest main effect found with 80 % power, in units of that noise; with every seed there may be.
         looks: what each look costs, where the study may stop early; the figures above are those of the last.
         place: the look it stands at, once runs are recorded.
+        designs: what other designs of the fixes would cost and could show.
     """
 
     plan: Plan
@@ -46,6 +48,7 @@ class Forecast:
     timed: bool
     noise: float | None
     detectable: float
+    designs: Comparison
     looks: tuple[LookCost, ...] = ()
     place: str = ""
 
@@ -58,6 +61,7 @@ class Forecast:
             "target": plan.target.name,
             "fixes": {name: {"off": fix.off, "on": fix.on} for name, fix in plan.study.fixes.items()},
             "design": {"kind": plan.study.design.kind, "arms": len(plan.arms), "seeds": plan.seeds},
+            "fraction": fraction_json(plan),
             "sweeps": {name: [point.value for point in points] for name, points in plan.sweeps.items()},
             "contexts": {name: dict(params) for name, params in plan.study.contexts.items()},
             "cells": len(plan.cells),
@@ -72,6 +76,7 @@ class Forecast:
             },
             "looks": [asdict(look) for look in self.looks] or None,
             "look": self.place or None,
+            **self.designs.as_json(),
         }
 
 
@@ -84,16 +89,19 @@ def forecast(plan: Plan, records: Records) -> Forecast:
     todo, workers = missing(plan.up_to(most), kept), workers_here()
     each, timed = _seconds(plan, kept)
     y = design_table(plan, kept, plan.study.outcome).complete()
+    measured = noise(y) if len(y) >= 2 else None
+    share = None if each is None else statistics.mean(each[cell] for cell in plan.arms.values()) / workers
     return Forecast(
         plan=plan,
         to_train=len(todo),
         workers=workers,
         seconds=_time(each, todo, workers),
         timed=timed,
-        noise=noise(y) if len(y) >= 2 else None,
+        noise=measured,
         detectable=detectable_effect(plan.layout, plan.seeds),
         looks=tuple(_look(plan.up_to(seeds), most, kept, each, workers) for seeds in reached.looks),
         place=reached.place if kept else "",
+        designs=compare(plan, share, measured),
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from ablate.assess import Assessment
 from ablate.design import run_id
 from ablate.records import outcome_of, reason
+from ablate.report.designs import FractionPart, fraction_part
 from ablate.report.judged import judged
 from ablate.report.text import duration, number, param, plural
 
@@ -61,6 +62,7 @@ class Appendix:
 
     judged: tuple[str, ...]
     design: tuple[tuple[str, str], ...]
+    fraction: FractionPart | None
     arms: tuple[ArmRow, ...]
     params: tuple[tuple[str, str], ...]
     failures: tuple[Failure, ...]
@@ -73,6 +75,7 @@ def appendix(found: Assessment) -> Appendix:
     return Appendix(
         judged=judged(found),
         design=_design(found),
+        fraction=fraction_part(found.plan),
         arms=_arms(found),
         params=tuple((key, param(value)) for key, value in found.plan.study.params.items()),
         failures=_failures(found),

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ablate.design import Plan
+from ablate.design import Arm, Plan
 from ablate.report.curves import Band, Curves
 from ablate.report.style import ACCENT, FAINT, INK, LINES, TEXT_WIDTH, grid, new_figure
 from ablate.report.text import clipped
 
 #: With more arms than this only the ends, each fix alone and each fix left out get a panel.
 MOST_PANELS = 16
+#: Where the design has fewer of those, its first arms get the panels.
+FEWEST_PANELS = 4
 
 
 def panel_arms(plan: Plan) -> dict[str, str]:
@@ -26,6 +28,8 @@ def panel_arms(plan: Plan) -> dict[str, str]:
             missing = [name for name in fixes if name not in arm]
             brief = len(fixes) > 3 and len(missing) == 1
             shown[f"all on but {missing[0]}" if brief else plan.cells[cell].label] = cell
+    if len(shown) < FEWEST_PANELS:  # a fraction has few of them or none
+        return {plan.cells[cell].label: cell for cell in plan.arm_ids()[:MOST_PANELS]}
     return shown
 
 
@@ -98,7 +102,7 @@ def compact(plan: Plan, curves: Curves, metrics: Mapping[str, str | None]) -> An
             band = found[cell]
             if band:
                 axes.plot(band.steps, band.mean, **{"zorder": 3, **line, **_marks(band)})
-        level = curves.band(next(iter(highlighted)), chance) if chance else None
+        level = curves.band(next(iter(found)), chance) if chance else None
         if level:
             axes.plot(level.steps, level.mean, color=INK, lw=0.7, ls=":")
         axes.locator_params(nbins=5)
@@ -114,19 +118,24 @@ def _columns(count: int) -> int:
 
 
 def _highlighted(plan: Plan) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Cell → label and line of the arms that are told apart."""
+    """Cell → label and line of the arms that are told apart: the ends and each fix alone, as far as the design has them."""
     fixes = plan.fixes
-    lines = {plan.arms[frozenset()]: ("all off", {"color": INK, "lw": 1.2, "ls": (0, (3, 1.5))})}
+    lines: dict[Arm, tuple[str, dict[str, Any]]] = {frozenset(): ("all off", {"color": INK, "lw": 1.2, "ls": (0, (3, 1.5))})}
     for name, colour in zip(fixes, (*LINES, *LINES, *LINES), strict=False):
-        lines[plan.arms[frozenset({name})]] = (f"{clipped(name, 28)} alone", {"color": colour, "lw": 1.0})
+        lines[frozenset({name})] = (f"{clipped(name, 28)} alone", {"color": colour, "lw": 1.0})
     if len(fixes) > 1:
-        lines[plan.arms[frozenset(fixes)]] = ("all on", {"color": INK, "lw": 2.0, "zorder": 2})
-    return lines
+        lines[frozenset(fixes)] = ("all on", {"color": INK, "lw": 2.0, "zorder": 2})
+    lines = {arm: line for arm, line in lines.items() if arm in plan.arms}
+    if len(plan.arms) <= len(LINES):  # few enough to tell each apart
+        free = [colour for colour in LINES if colour not in {line["color"] for _, line in lines.values()}]
+        for arm, colour in zip((arm for arm in plan.arms if arm not in lines), free, strict=False):
+            lines[arm] = (clipped(plan.cells[plan.arms[arm]].label, 28), {"color": colour, "lw": 1.0})
+    return {plan.arms[arm]: line for arm, line in lines.items()}
 
 
 def _labels_per_row(highlighted: Mapping[str, tuple[str, dict[str, Any]]], width: float) -> int:
     """How many labels fit side by side in so many inches."""
-    longest = max(len(label) for label, _ in highlighted.values())
+    longest = max((len(label) for label, _ in highlighted.values()), default=0)
     return max(1, min(5, len(highlighted), int(width / (0.45 + 0.052 * longest))))
 
 
@@ -134,6 +143,8 @@ def _line_key(figure: Any, highlighted: Mapping[str, tuple[str, dict[str, Any]]]
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], label=label, **line) for label, line in highlighted.values()]
+    if not handles:
+        return
     figure.legend(
         handles=handles,
         loc="lower center",

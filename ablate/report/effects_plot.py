@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,8 @@ def forest(found: Assessment, width: float = TEXT_WIDTH) -> Any:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(f"effect on {clipped(outcome.metric, 50)}, {plural(found.plan.seeds, 'seed')}  (right of 0 is better)")
-    _key(axes, bottom, outcome.minimum_effect)
+    parts = {part for fix in verdict.fixes.values() for part in ("alone", "removed") if getattr(fix, part)}
+    _key(axes, parts, outcome.minimum_effect)
     return figure
 
 
@@ -90,15 +91,17 @@ def minimum_band(axes: Any, minimum: float, across: bool) -> None:
         span(-minimum, minimum, color="#E8ECF1", lw=0, zorder=0)
 
 
-def _key(axes: Any, bottom: float, minimum: float) -> None:
+def _key(axes: Any, parts: Collection[str], minimum: float) -> None:
+    """Names what is drawn, no more: a design may lack the arms for `alone` and `removed`."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     handles: list[Any] = [
         Line2D([], [], color=ACCENT, marker="o", ms=5, lw=1.8, label="main effect"),
-        Line2D([], [], color="#8A94A3", marker="^", ms=3.6, lw=0.7, label="alone"),
-        Line2D([], [], color="#8A94A3", marker="v", ms=3.6, lw=0.7, label="its removal costs"),
     ]
+    for part, mark, label in (("alone", "^", "alone"), ("removed", "v", "its removal costs")):
+        if part in parts:
+            handles.append(Line2D([], [], color="#8A94A3", marker=mark, ms=3.6, lw=0.7, label=label))
     if minimum:
         handles.append(Patch(color="#E8ECF1", label=f"too small to matter (±{minimum:g})"))
     axes.figure.legend(

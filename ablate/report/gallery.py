@@ -13,6 +13,7 @@ from ablate.report.contexts_plot import CAPTION as CONTEXTS
 from ablate.report.contexts_plot import contexts, judged
 from ablate.report.curves import MOST_POINTS, Curves
 from ablate.report.curves_plot import compact, panel_arms, panels
+from ablate.report.designs import forest_caption
 from ablate.report.effects_plot import forest, trajectory
 from ablate.report.looks_plot import LOOKS, looks
 from ablate.report.style import CAUTION, TEXT_WIDTH, look, save
@@ -67,7 +68,7 @@ def _saved(folder: Path, drawn: Any, figure: Figure) -> Figure:
 def _drawn(found: Assessment, curves: Curves) -> Any:
     """(figure, name, group, caption), one at a time."""
     if found.verdict.fixes:
-        yield forest(found, TEXT_WIDTH), "forest", "forest", FOREST
+        yield forest(found, TEXT_WIDTH), "forest", "forest", forest_caption(found)
     if rows := strips(found.symptoms):
         yield ranges(rows, TEXT_WIDTH), "symptoms", "symptoms", CAPTION
     declared = found.plan.target.declaration.metrics
@@ -122,7 +123,8 @@ def _cautioned(found: Assessment, curves: Curves, metric: str, about: Metric) ->
 
 def _panels(found: Assessment) -> str:
     shown, arms = len(panel_arms(found.plan)), len(found.plan.arms)
-    few = f" for {shown} of {arms} arms (the ends, each fix alone, each left out)"
+    whole = not found.plan.layout.fraction
+    few = f" for {shown} of {arms} arms" + (" (the ends, each fix alone, each left out)" if whole else "")
     return f"a panel an arm{few if shown < arms else ''}"
 
 
@@ -152,11 +154,6 @@ def _file(metric: str) -> str:
     return "curve-" + "".join(char if char.isalnum() or char in "-_" else "-" for char in metric)
 
 
-FOREST = (
-    "Main effect of each fix with its 95 % interval, over all arms. Lighter: the fix added to all off "
-    "(alone), and what all on loses without it (its removal costs), each a paired difference of two arms."
-    " An arrow marks an interval cut at the edge."
-)
 SWEEPS = (
     "The outcome against each swept knob: mean and 95 % interval (Student's t over seeds). Vertical "
     "lines: what the fix that sets the knob means by off (dashed) and on (solid)."

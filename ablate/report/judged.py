@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ablate.assess import Assessment
+from ablate.report.designs import effect_said, parts_said
 
 
 def judged(found: Assessment) -> tuple[str, ...]:
@@ -19,24 +20,11 @@ COVERED = (
 def _compared(found: Assessment) -> str:
     return (
         "Every arm is trained with the same seeds, and a seed fixes initial weights, data order and randomness in all arms; so "
-        f"arms are compared within seeds (a randomised-block analysis of variance). {_effect(found)} Its interval and p value "
+        f"arms are compared within seeds (a randomised-block analysis of variance). {effect_said(found.plan)}. Its interval and p value "
         "are Student's t on the residual of those arms, once seeds and arms are taken out of it. Noise may differ between arms: "
-        f"the degrees of freedom are Satterthwaite's, from each arm's own noise, and fewer the more it differs{_freedom(found)}. "
-        "Alone and removed compare two arms by their paired differences, so their intervals are wider. Shares are Shapley values "
-        "and add up to all on less all off."
+        f"the degrees of freedom are Satterthwaite's, from each arm's own noise, and fewer the more it differs{_freedom(found)}."
+        f"{parts_said(found)}"
     )
-
-
-def _effect(found: Assessment) -> str:
-    kind = found.plan.study.design.kind
-    if kind == "full_factorial":
-        return "A fix's effect is the mean of all arms with it on less that of all arms with it off."
-    if kind == "fractional":
-        return (
-            "A fix's effect is the mean of all arms with it on less that of all arms with it off, which in a part of all arms "
-            "holds its aliases too."
-        )
-    return "A fix's effect is the mean, over all pairs of arms that differ in it alone, of on less off."
 
 
 def _freedom(found: Assessment) -> str:

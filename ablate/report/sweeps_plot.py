@@ -33,8 +33,7 @@ def marks(plan: Plan, name: str) -> dict[tuple[str, str], float]:
     values = np.array([point.value for point in points])
     found: dict[tuple[str, str], float] = {}
     for fix in plan.fixes:
-        ends = {"off": plan.arms[frozenset()], "on": plan.arms[frozenset({fix})]}
-        off, on = (plan.cells[cell].params for cell in ends.values())
+        off, on = plan.params_of(frozenset()), plan.params_of(frozenset({fix}))
         for key in (key for key in off if off[key] != on.get(key)):
             swept = [plan.cells[point.cell].params.get(key) for point in points]
             if not all(map(_is_number, [*swept, off[key], on.get(key)])) or len(set(swept)) < 2:
