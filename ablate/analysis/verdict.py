@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ablate.analysis.aliases import unattributed
 from ablate.analysis.attribution import Attribution, attribute
 from ablate.analysis.effects import Array, Effect, adjusted, contrasts
 from ablate.analysis.headline import headline
@@ -145,7 +146,7 @@ def judge(outcome: Table, layout: Layout, metric: str, minimum: float, looks: Lo
     fixes = {
         name: _fix(y, layout.mains[name], found, parts[name], minimum, len(mains), family.alpha) for name, found in mains.items()
     }
-    return Verdict(fixes, interactions, headline(fixes, interactions, metric))
+    return Verdict(fixes, interactions, headline(fixes, interactions, metric), unattributed(interactions))
 
 
 class Family:

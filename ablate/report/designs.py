@@ -70,7 +70,8 @@ def effect_said(plan: Plan) -> str:
         return "A fix's effect is the mean of all arms with it on less that of all arms with it off, in a fraction of the arms"
     if len(made.arms) == 2 ** len(made.fixes):
         return "A fix's effect is the mean of all arms with it on less that of all arms with it off"
-    return "A fix's effect is the mean, over the pairs of arms that differ in it alone, of on less off"
+    pairs = "A fix's effect is the mean, over the pairs of arms that differ in it alone, of on less off"
+    return pairs if made.interactions else f"{pairs} (these arms tell no interaction, so it holds beside their fixes alone)"
 
 
 def parts_said(found: Assessment) -> str:
