@@ -178,13 +178,19 @@ class Plan:
 
 
 def make_plan(
-    study: Study, target: Target, quick: bool = False, params: Mapping[str, ParamValue] | None = None, seeds: int | None = None
+    study: Study,
+    target: Target,
+    quick: bool = False,
+    params: Mapping[str, ParamValue] | None = None,
+    seeds: int | None = None,
+    given: Layout | None = None,
 ) -> Plan:
     """Plan a study: check it against what its target declares, resolve every cell, share what is the same.
 
     Args:
         quick: plan a small budget in place of the study's own.
         params, seeds: replace the study's, or those of the small budget.
+        given: arms in place of the design's own.
 
     Raises:
         BadInput: where study and target don't fit together.
@@ -195,7 +201,7 @@ def make_plan(
         study = override(study, params or {}, seeds)
     check_fit(study, target.declaration)
     cells = Cells(study, target)
-    made = arms_of(study)
+    made = given or arms_of(study)
     arms = {arm: cells.add(arm, {}, label) for arm, label in zip(made.arms, made.labels, strict=True)}
     if len(set(arms.values())) < len(arms):
         raise BadInput(f"fixes: {_same_fix(arms)}; change what on means")

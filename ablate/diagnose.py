@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.analysis.claims import ClaimResult
+from ablate.analysis.layout import layout
 from ablate.analysis.symptoms import DefectResult, SymptomResult
 from ablate.design import Arm, Plan, PlannedRun, arm_label, make_plan, run_id
 from ablate.driver import Watcher, missing, prepare
@@ -110,13 +111,11 @@ def asked(study: Study, target: Target, arm: str = "all_off", params: Mapping[st
         raise BadInput(str(error)) from None
     given = override(study, params or {})
     shared = {**given.params, **target.declaration.diagnose, **(params or {})}
-    every_arm = Design.model_construct(kind="full_factorial", seeds=1)
-    alone = {"design": every_arm, "stopping": None, "sweeps": {}, "contexts": {}, "fixes": given.proposed, "params": shared}
-    plan = make_plan(given.model_copy(update=alone), target)
+    once = Design.model_construct(seeds=1)
+    alone = {"design": once, "stopping": None, "sweeps": {}, "contexts": {}, "fixes": given.proposed, "params": shared}
     arms = [wanted] + [study.arm(name) for claim in study.claims for name in (claim.arm, claim.against) if name is not None]
-    order = tuple(plan.arms[each] for each in dict.fromkeys(arms))
-    named = replace(plan, name=f"{study.name}-diagnosis", only=order)
-    return Asked(named, wanted, len(make_plan(given, target).runs))
+    plan = make_plan(given.model_copy(update=alone), target, given=layout(tuple(given.proposed), tuple(dict.fromkeys(arms))))
+    return Asked(replace(plan, name=f"{study.name}-diagnosis"), wanted, len(make_plan(given, target).runs))
 
 
 def run_command(study: Path, settings: Sequence[str] = ()) -> str:

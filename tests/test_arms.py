@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from ablate.analysis.layout import Arm
 from ablate.arms import arms_of, one_at_a_time
+from ablate.diagnose import asked
 from ablate.errors import BadInput
-from tests.builders import few, open_plan, study
+from tests.builders import few, open_plan, study, target
 
 
 def fixes(count: int) -> dict[str, Any]:
@@ -81,3 +82,18 @@ def test_a_fractional_study_trains_the_fractions_arms_and_no_others(count: int, 
 def test_too_many_arms_are_refused_with_a_design_that_can_be_had() -> None:
     with pytest.raises(BadInput, match="full_factorial of 13 fixes takes 8192 arms; use one_at_a_time, or propose fewer fixes"):
         arms_of(study(fixes=fixes(13)))
+
+
+def test_a_diagnosis_trains_the_arms_that_are_asked_for_whatever_the_design() -> None:
+    symptom = {"name": "low", "metric": "score", "reduction": "max", "reported": 0.1, "fix": "f0"}
+    claim = {"name": "c", "arm": "all_on", "metric": "score", "comparison": ">", "value": 0}
+    many = study(fixes=fixes(13), design={"kind": "one_at_a_time"}, symptoms=[symptom], claims=[claim])
+    plan = asked(many, target(), "f1+f2").plan
+    assert [(run.cell.label, run.seed) for run in plan.runs] == [("f1+f2", 0), ("all on", 0)]
+    assert plan.arm_ids() == [
+        run.cell.id for run in open_plan(fixes=fixes(13), design={"kind": "custom", "arms": CHAIN}).runs[:2]
+    ]
+
+
+#: Each fix's pair, behind the two arms of the diagnosis above.
+CHAIN = ["f1+f2", "all_on", "all_off", *(f"f{index}" for index in range(13))]
