@@ -65,8 +65,8 @@ def test_every_tabled_fraction_has_the_arms_and_the_resolution_claimed(key: tupl
 
 
 def test_the_table_of_2_6_2_is_montgomerys() -> None:
-    """Montgomery, Design and Analysis of Experiments, the 2^(6-2) of resolution IV with E = ABC and F = BCD (table 8.8 of the
-    8th edition; example 8.4 uses it): I = ABCE = BCDF = ADEF."""
+    """Montgomery, Design and Analysis of Experiments, example 8.4 (Montgomery and Runger, Applied Statistics and Probability for
+    Engineers, table 14-27): the 2^(6-2) of resolution IV with E = ABC and F = BCD, I = ABCE = BCDF = ADEF."""
     made = lettered(6)
     assert {"".join(sorted(word)) for word in made.words} == {"ABCE", "BCDF", "ADEF"}
     assert {name: joined(aliases) for name, aliases in made.mains.items()} == {
