@@ -67,7 +67,7 @@ def effect_said(plan: Plan) -> str:
     """How a fix's effect is read from the arms."""
     made = plan.layout
     if made.fraction:
-        return "A fix's effect is the mean of all arms with it on less that of all arms with it off, in a fraction of the arms"
+        return "A fix's effect is the mean of all arms with it on less that of all arms with it off, and holds its aliases too"
     if len(made.arms) == 2 ** len(made.fixes):
         return "A fix's effect is the mean of all arms with it on less that of all arms with it off"
     pairs = "A fix's effect is the mean, over the pairs of arms that differ in it alone, of on less off"
