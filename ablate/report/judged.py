@@ -21,7 +21,8 @@ def _compared(found: Assessment) -> str:
     return (
         "Every arm is trained with the same seeds, and a seed fixes initial weights, data order and randomness in all arms; so "
         f"arms are compared within seeds (a randomised-block analysis of variance). {effect_said(found.plan)}. Its interval and "
-        "p value are Student's t on the residual of those arms, once seeds and arms are taken out of it. Noise may differ between arms: "
+        "p value are Student's t on the residual of those arms, once seeds and arms are taken out of it. Noise may differ "
+        "between arms: "
         f"the degrees of freedom are Satterthwaite's, from each arm's own noise, and fewer the more it differs{_freedom(found)}."
         f"{parts_said(found)}"
     )
