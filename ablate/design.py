@@ -98,7 +98,6 @@ class Plan:
         placebos: of each placebo, the cells without and with it.
         sweeps: the points of each sweep, by value; of one that a sampler drives, those that are known.
         seeds: paired seeds of every arm; of a study that may stop early, as far as it has got.
-        only: where cells are named, these alone are trained, in this order.
     """
 
     study: Study
@@ -112,7 +111,6 @@ class Plan:
     placebos: Mapping[str, tuple[str, str]]
     sweeps: Mapping[str, tuple[SweepPoint, ...]]
     seeds: int
-    only: tuple[str, ...] = ()
 
     @property
     def fixes(self) -> list[str]:
@@ -128,8 +126,6 @@ class Plan:
         points = [point for sweep in self.sweeps.values() for point in sweep]
         most = max((point.seeds for point in points), default=0)
         wanted += [(seed, cell) for seed in range(most) for point in points if seed < point.seeds for cell in point.cells]
-        if self.only:
-            wanted = sorted(((s, c) for s, c in wanted if c in self.only), key=lambda pair: self.only.index(pair[1]))
         return tuple(PlannedRun(self.cells[cell], seed) for seed, cell in dict.fromkeys(wanted))
 
     @property
