@@ -100,8 +100,6 @@ def assess(plan: Plan, records: Records) -> Assessment:
     )
 
 
-
-
 def _warnings(plan: Plan, kept: Mapping[str, Record]) -> list[str]:
     said = []
     if plan.quick:

@@ -73,6 +73,7 @@ class Trials:
         """Whether the contexts that the trials were told of are the plan's."""
         told = [trial.distributions[CONTEXT] for trial in there.get_trials(deepcopy=False) if CONTEXT in trial.distributions]
         return all(known == self._contexts for known in told) or not self._plan.contexts
+
     def replan(self, plan: Plan) -> None:
         """Go on with a plan that has more swept values."""
         self._plan = plan
