@@ -37,6 +37,7 @@ class Toggle:
 
     Attributes:
         points: by value; empty where two complete seeds are wanting.
+        swept: how many values the knob was swept over, those included at which the fix was not turned.
         p_same: of the effect being the same at every value, by Holm over the sweep's fixes; None for fewer than two values.
     """
 
@@ -44,6 +45,7 @@ class Toggle:
     param: str
     points: tuple[TogglePoint, ...]
     p_same: float | None
+    swept: int
 
     @property
     def sentence(self) -> str:
@@ -53,9 +55,11 @@ class Toggle:
         places: dict[str, list[str]] = {}
         for point in self.points:
             places.setdefault(point.word, []).append(f"{point.value:.4g}")
-        if len(places) == 1:
-            return f"{self.fix} {PHRASES[self.points[0].word].format('every swept value')}{self._same(differ=False)}"
-        return f"{self.fix} {listed([PHRASES[w].format(listed(at)) for w, at in places.items()])}{self._same(differ=True)}"
+        said = listed([PHRASES[word].format(listed(at)) for word, at in places.items()])
+        if len(places) == 1 and len(self.points) == self.swept:
+            (only,) = places
+            said = PHRASES[only].format("any swept value" if only == "inconclusive" else "every swept value")
+        return f"{self.fix} {said}{self._same(differ=len(places) > 1)}"
 
     def _same(self, differ: bool) -> str:
         """What the test adds; nothing where it says what the words do."""
@@ -85,12 +89,12 @@ def _toggle(fix: str, param: str, at: Sequence[float], differences: Array, minim
     rows, columns = blocks(differences)
     d = differences[rows][:, columns]
     if len(d) < 2:
-        return Toggle(fix, param, (), None)
+        return Toggle(fix, param, (), None, len(at))
     effects = dict(zip((float(value) for value, kept in zip(at, columns, strict=True) if kept), block_means(d), strict=True))
     p = adjusted({str(value): effect for value, effect in effects.items()})
     near = {value: equivalence_p([effect], minimum) if minimum else 1.0 for value, effect in effects.items()}
     points = (TogglePoint(v, effect, word(effect.effect, p[str(v)], near[v])) for v, effect in effects.items())
-    return Toggle(fix, param, tuple(points), same_p(d) if len(effects) > 1 else None)
+    return Toggle(fix, param, tuple(points), same_p(d) if len(effects) > 1 else None, len(at))
 
 
 def same_p(d: Array) -> float:

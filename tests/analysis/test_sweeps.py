@@ -107,5 +107,7 @@ def test_words_that_differ_are_no_proof_of_a_difference() -> None:
     assert found.p_same is not None and found.p_same > 0.05
     if len({point.word for point in found.points}) > 1:
         assert "that its effect depends on scale is not shown" in found.sentence
+    dull = np.random.default_rng(1).normal(size=(4, 3))
+    assert toggles("scale", [1, 2, 3], {"x": dull}, 0.0)["x"].sentence == "x can't be told at any swept value"
     none = toggles("scale", [1, 2], {"bank": np.full((3, 2), np.nan)}, 0.0)["bank"]
     assert none.points == () and none.sentence == "what bank does can't be told: fewer than two complete seeds"
