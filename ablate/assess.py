@@ -9,13 +9,14 @@ import numpy as np
 
 from ablate.analysis.claims import ClaimResult
 from ablate.analysis.effects import Effect
-from ablate.analysis.sweeps import Response, respond
+from ablate.analysis.sweeps import Response
 from ablate.analysis.symptoms import DefectResult, SymptomResult
 from ablate.analysis.verdict import Verdict, secondary
-from ablate.design import Plan, run_id
+from ablate.design import Plan
 from ablate.evidence import Evidence
 from ablate.holding import Holding, holding
-from ablate.records import Record, Records, outcome_of, reason
+from ablate.knobs import Knob, judge_knobs
+from ablate.records import Record, Records, reason
 from ablate.sections import Goal
 from ablate.stages import Stage, looks_warnings, stage, verdict_at
 from ablate.tables import design_table
@@ -29,6 +30,7 @@ class Assessment:
         plan: as far as the study has got, where it may stop early.
         records: of the planned runs that ended, by run id.
         claims, sweeps: as `analysis` judged them.
+        knobs: of each sweep its best value, and whether fixes help at every value.
         symptoms, defects: what a report saw, looked for in the arm without fixes, over all seeds.
         secondary: for each secondary metric, each fix's effect and adjusted p.
         holding: whether the verdict holds as training goes on, and in the study's contexts.
@@ -43,6 +45,7 @@ class Assessment:
     symptoms: tuple[SymptomResult, ...]
     defects: tuple[DefectResult, ...]
     sweeps: Mapping[str, tuple[Response, ...]]
+    knobs: Mapping[str, Knob]
     secondary: Mapping[str, Mapping[str, tuple[Effect, float]]]
     holding: Holding
     warnings: tuple[str, ...]
@@ -64,7 +67,7 @@ class Assessment:
     @property
     def complete(self) -> bool:
         """Every planned run completed."""
-        return self.count("completed") == len(self.plan.runs)
+        return self.count("completed") == self.plan.planned
 
 
 def assess(plan: Plan, records: Records) -> Assessment:
@@ -77,6 +80,7 @@ def assess(plan: Plan, records: Records) -> Assessment:
     evidence = Evidence(plan, kept, records)
     symptoms = evidence.symptoms()
     verdict = verdict_at(plan, kept)
+    knobs = judge_knobs(plan, kept)
     holds = holding(plan, kept, records, verdict)
     return Assessment(
         plan=plan,
@@ -85,7 +89,8 @@ def assess(plan: Plan, records: Records) -> Assessment:
         claims=evidence.claims(),
         symptoms=symptoms,
         defects=evidence.defects(symptoms),
-        sweeps={name: tuple(_responses(plan, kept, name)) for name in plan.sweeps},
+        sweeps={name: knob.responses for name, knob in knobs.items()},
+        knobs=knobs,
         secondary={
             goal.metric: secondary(design_table(plan, kept, goal), plan.layout, plan.looks) for goal in plan.study.secondary
         },
@@ -93,15 +98,6 @@ def assess(plan: Plan, records: Records) -> Assessment:
         warnings=(*looks_warnings(reached), *_warnings(plan, kept), *verdict.warnings, *holds.warnings),
         stage=reached,
     )
-
-
-def _responses(plan: Plan, kept: Mapping[str, Record], name: str) -> list[Response]:
-    metric = plan.study.outcome.metric
-    responses = []
-    for point in plan.sweeps[name]:
-        values = [outcome_of(kept.get(run_id(point.cell, seed)), metric) for seed in range(point.seeds)]
-        responses.append(respond(point.value, [value for value in values if np.isfinite(value)]))
-    return responses
 
 
 def _warnings(plan: Plan, kept: Mapping[str, Record]) -> list[str]:
@@ -118,7 +114,7 @@ def _warnings(plan: Plan, kept: Mapping[str, Record]) -> list[str]:
         if ended:
             first = reason(kept[ended[0].id].error)
             why = f"; the first: {ended[0].name}" + (f": {first}" if first else "")
-            said.append(f"{len(ended)} of {len(plan.runs)} runs {state}{why} (runs.csv has all)")
+            said.append(f"{len(ended)} of {plan.planned} runs {state}{why} (runs.csv has all)")
     return said + _without_effect(plan, kept)
 
 

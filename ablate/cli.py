@@ -79,13 +79,15 @@ def run(
     from ablate.driver import Driver, default_storage, missing
     from ablate.progress import Progress
     from ablate.records import Records
-    from ablate.stages import due, until_decided
+    from ablate.search import search, with_asked
+    from ablate.stages import due, stage, until_decided
     from ablate.tracking import DEFAULT_URI, MLflowTracker, NullTracker
     from ablate.trials import Trials
 
     plan = _plan(study, seeds, quick, set_)
     plan.check()
     records = Records(out or Path("reports") / plan.name)
+    plan = plan if fresh else with_asked(plan, records)
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
     with records.lock():
         if not fresh:
@@ -99,13 +101,18 @@ def run(
             records.keep_to(plan.fingerprints())
         driver = Driver(plan, records, trials, tracker)
         trained = 0
-        if due(plan, records.load()):
-            on, at_most = _device(device, plan.study.resources), len(missing(plan, records.load()))
+        if due(plan, records.load()) or plan.to_ask:
+            on, at_most = _device(device, plan.study.resources), len(missing(plan, records.load())) + sum(plan.to_ask.values())
             with _engine(engine, workers, ray_address, plan.study.resources, at_most) as trainer:
                 for part, todo in until_decided(plan, records.load, _say):
                     with Progress(part, records) as watcher:
                         driver.train(todo, trainer, watcher, on)
                     trained += len(todo)
+                if plan.to_ask:
+                    before = stage(plan, records.load()).plan
+                    with Progress(before, records) as watcher:
+                        plan = search(before, records, driver, trainer, watcher, on)
+                    trained += len(plan.runs) - len(before.runs)
         driver.catch_up(records.load())
         found, pdf = _report(plan, records)
         driver.publish(found.headline_metrics(), [pdf, records.out / "verdict.json", records.out / "runs.csv"])
@@ -123,10 +130,12 @@ def plan(
     from ablate import display, display_plan
     from ablate.forecast import forecast
     from ablate.records import Records
+    from ablate.search import with_asked
 
     made = _plan(study, seeds, quick, set_)
     made.check()
-    seen = forecast(made, Records(out or Path("reports") / made.name))
+    records = Records(out or Path("reports") / made.name)
+    seen = forecast(with_asked(made, records), records)
     if json_:
         print(json.dumps(seen.as_json(), indent=2))
     else:
@@ -143,9 +152,11 @@ def status(
     from ablate import display
     from ablate.forecast import progress
     from ablate.records import Records
+    from ablate.search import with_asked
 
     made = _plan(study, seeds, quick, set_)
-    now = progress(made, Records(out or Path("reports") / made.name))
+    records = Records(out or Path("reports") / made.name)
+    now = progress(with_asked(made, records), records)
     if json_:
         print(json.dumps(now, indent=2))
     else:
@@ -157,13 +168,14 @@ def report(study: StudyFile, seeds: Seeds = None, quick: Quick = False, out: Out
     """Analyse again and rewrite the report from what is stored. Trains nothing."""
     from ablate import display
     from ablate.records import Records
+    from ablate.search import with_asked
 
     made = _plan(study, seeds, quick, set_)
     records = Records(out or Path("reports") / made.name)
     if not records.load():
         raise BadInput(f"{records.out}: holds no runs; `python -m ablate run {study}` trains them")
     with records.lock():
-        found, pdf = _report(made, records)
+        found, pdf = _report(with_asked(made, records), records)
     console = display.stdout()
     display.verdict(console, found)
     display.where(console, pdf)

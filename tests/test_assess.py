@@ -67,6 +67,7 @@ def test_verdict_json_has_the_contracts_keys_and_no_others(found: Assessment) ->
         *("schema_version", "study", "quick", "outcome", "design", "fixes", "interactions", "ranking", "headline", "warnings"),
         *("claims", "sweeps", "trajectory", "secondary", "contexts", "symptoms"),
         "stopping",
+        "knobs",
         *("settled", "agreement"),
     }
     assert written["schema_version"] == 1

@@ -4,10 +4,12 @@ Of its three fixes one helps (+2), one harms (-1) and one does nothing. The nois
 one is the seed's and shared by all arms, as data order and initial weights are in a real training, and one is the run's own.
 `shift` multiplies the harm, so that another context can make it a help; `evals` logs the outcome as it comes about, so that
 effects can be followed.
+A knob, `rate`, is best at 1: the outcome falls by the square of its decades from there, and above 1 the fix that helps does less.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +20,7 @@ from ablate.run import Run
 from ablate.target import Metric, declare
 
 DEFAULTS = {"helps": 0.0, "harms": 0.0, "nothing": 0.0, "noise": 0.5, "steps": 20, "seconds": 0.0, "broken": False}
-DEFAULTS |= {"shift": 1.0, "evals": 0}
+DEFAULTS |= {"shift": 1.0, "evals": 0, "rate": 1.0}
 
 
 def resolve(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,9 +43,11 @@ def train(params: Mapping[str, Any], run: Run) -> Mapping[str, float]:
     if p["broken"]:
         raise RuntimeError("planted failure")
     time.sleep(p["seconds"])
-    mean = 2.0 * p["helps"] - 1.0 * p["harms"] * p["shift"]
+    rate = float(p["rate"])
+    mean = 2.0 * p["helps"] / max(1.0, rate) - 1.0 * p["harms"] * p["shift"] - math.log10(rate) ** 2
     arm = [round(1000 * abs(float(p[key]))) for key in ("helps", "harms", "nothing")]
     arm += [round(1000 * abs(float(p["shift"])))] if p["shift"] != 1 else []  # another context has noise of its own
+    arm += [round(1000 * rate)] if rate != 1 else []
     shared = np.random.default_rng([run.seed, 0]).normal()
     own = np.random.default_rng([run.seed, 1, *arm]).normal()
     score = mean + p["noise"] * (shared + own)
