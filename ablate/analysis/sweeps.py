@@ -34,12 +34,14 @@ class Best:
         rivals: the other values of which one may be the best, in order.
         values: how many were compared.
         seeds: complete paired seeds that they were compared over.
+        edge: whether it is the least or the greatest value compared, so that a better one may lie beyond.
     """
 
     value: float
     rivals: tuple[float, ...]
     values: int
     seeds: int
+    edge: bool = False
 
     @property
     def flat(self) -> bool:
@@ -51,9 +53,10 @@ class Best:
         """`best at 200 (100 can't be told from it)`."""
         if self.flat:
             return f"flat as far as {self.seeds} seeds tell: any of {self.values} values may be best ({self.value:.4g} looks it)"
+        beyond = "; it is the last value that way, so a better one may lie beyond" if self.edge else ""
         if not self.rivals:
-            return f"best at {self.value:.4g}, told from every other value"
-        return f"best at {self.value:.4g} ({listed([f'{value:.4g}' for value in self.rivals])} can't be told from it)"
+            return f"best at {self.value:.4g}, told from every other value{beyond}"
+        return f"best at {self.value:.4g} ({listed([f'{value:.4g}' for value in self.rivals])} can't be told from it){beyond}"
 
 
 def blocks(values: Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -135,7 +138,7 @@ def best(at: Sequence[float], values: Array, sign: float) -> Best | None:
     near = lead <= each * np.sqrt(2 * left.mean_square / len(y)) + noise_floor(y)
     top = int(means.argmax())
     rivals = tuple(float(value) for index, value in enumerate(kept) if near[index] and index != top)
-    return Best(float(kept[top]), rivals, len(kept), len(y))
+    return Best(float(kept[top]), rivals, len(kept), len(y), kept[top] in (min(kept), max(kept)))
 
 
 def noise_floor(y: Array) -> float:

@@ -2,7 +2,8 @@
 
 Short trainings are easily oversold: a fix that speeds training up may only be early, and one that pays later looks like harm. Two
 things are looked for in the outcome as it was logged. *A sign that flips*: at an earlier step the effect was of the other sign,
-and both are shown to differ from 0. *A trend that goes on*: over the last third of training the effect changed, seed by seed.
+and both are shown to differ from 0. *A trend that goes on*: over the last third of training, or up to its last half where the
+outcome was logged seldom, the effect changed, seed by seed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from ablate.analysis.effects import Array, Effect, adjusted, contrasts, holm
 
 ALPHA = 0.05
-#: The trend is that since the logged step nearest to here, as a part of the training; one before the middle says nothing of it.
+#: The trend is that since the last logged step up to here, as a part of the training; one before the middle says nothing of it.
 SINCE, EARLIEST = 2 / 3, 0.5
 #: A change is worth a warning from this share of the last effect on, or from the smallest effect worth having.
 SHARE = 0.2
@@ -107,12 +108,12 @@ def _thinned(series: Sequence[Point]) -> list[Point]:
 
 
 def _late_step(steps: Sequence[int]) -> tuple[int, int] | None:
-    """The step at which the last third begins and the last step; None where nothing was logged near the former."""
-    if len(steps) < 2 or steps[-1] <= 0:
+    """A step that leaves at least the last third to come, or else the first after it, and the last step; None without either."""
+    late = [step for step in steps[:-1] if step >= EARLIEST * steps[-1] > 0]
+    if not late:
         return None
-    last = steps[-1]
-    nearest = min(steps[:-1], key=lambda step: abs(step - SINCE * last))
-    return (nearest, last) if nearest >= EARLIEST * last else None
+    third = [step for step in late if step <= SINCE * steps[-1]]
+    return (third[-1] if third else late[0]), steps[-1]
 
 
 def _changes(tables: Mapping[int, Array], mains: Mapping[str, Array], late: tuple[int, int] | None) -> dict[str, Effect]:
@@ -158,7 +159,8 @@ def described(name: str, course: Course) -> str:
     size = f"{_signed(course.change.effect)} (95 % interval {_signed(low)} to {_signed(high)})"
     if max(-low, high) > course.allowed:
         return f"{name} is not shown to change any more: {since} by {size}, which leaves room for a change that matters."
-    return f"{name} had settled: {since} its effect changed by {size}."
+    state = "had all but settled" if course.p_adjusted < ALPHA else "had settled"
+    return f"{name} {state}: {since} its effect changed by {size}."
 
 
 def _two(first: Point, second: Point) -> str:

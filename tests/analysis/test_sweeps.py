@@ -66,14 +66,17 @@ def test_the_set_holds_the_best_value_in_95_percent_of_studies(spread: np.ndarra
 
 def test_less_is_better_where_the_goal_says_so() -> None:
     y = np.array([[1.0, 5.0], [1.1, 5.2], [0.9, 4.9]])
-    assert best([10, 20], y, -1) == Best(10.0, (), 2, 3)
-    assert best([10, 20], y, 1) == Best(20.0, (), 2, 3)
+    assert best([10, 20], y, -1) == Best(10.0, (), 2, 3, edge=True)
+    assert best([10, 20], y, 1) == Best(20.0, (), 2, 3, edge=True)
 
 
 def test_the_best_value_in_words() -> None:
     assert Best(200.0, (100.0,), 5, 3).sentence == "best at 200 (100 can't be told from it)"
     assert Best(200.0, (50.0, 100.0), 5, 3).sentence == "best at 200 (50 and 100 can't be told from it)"
     assert Best(200.0, (), 5, 3).sentence == "best at 200, told from every other value"
+    assert Best(200.0, (), 5, 3, edge=True).sentence.endswith(
+        "value; it is the last value that way, so a better one may lie beyond"
+    )
     assert Best(2.0, (1.0,), 2, 3).sentence == "flat as far as 3 seeds tell: any of 2 values may be best (2 looks it)"
 
 

@@ -23,7 +23,7 @@ def logged(
 
 
 def test_a_sign_that_flips_is_said_with_both_effects() -> None:
-    tables = logged(np.random.default_rng(1), {0: 0.0, 100: -0.4, 200: 0.0, 300: 0.38, 400: 0.4})
+    tables = logged(np.random.default_rng(1), {0: 0.0, 100: -0.4, 200: 0.38, 300: 0.38, 400: 0.4})
     course = follow(tables, LAYOUT.mains, 0.01)["a"]
     assert course.word == "flipped"
     assert course.opposite is not None and course.opposite[0] == 100
@@ -35,9 +35,9 @@ def test_a_sign_that_flips_is_said_with_both_effects() -> None:
 def test_a_trend_that_goes_on_is_said_with_its_last_two_effects() -> None:
     courses = follow(logged(np.random.default_rng(2), dict(zip(STEPS, (0.2, 0.4, 0.6, 0.9), strict=True))), LAYOUT.mains)
     (said,) = warned("a", courses["a"])
-    then, last = (point[1].effect for point in courses["a"].points[-2:])
+    then, last = (courses["a"].points[index][1].effect for index in (1, -1))
     assert courses["a"].word == "growing"
-    assert said == f"a was still growing: {then:+.3g} at step 300, {last:+.3g} at 400; a longer training may say more"
+    assert said == f"a was still growing: {then:+.3g} at step 200, {last:+.3g} at 400; a longer training may say more"
     assert courses["b"].word == "settled" and warned("b", courses["b"]) == []
     shrinking = follow(logged(np.random.default_rng(3), dict(zip(STEPS, (0.9, 0.9, 0.9, 0.5), strict=True))), LAYOUT.mains)["a"]
     assert shrinking.word == "shrinking"
@@ -49,9 +49,10 @@ def test_harm_that_grows_is_growing() -> None:
 
 
 def test_a_change_too_small_to_matter_is_settled() -> None:
-    tables = logged(np.random.default_rng(5), dict(zip(STEPS, (0.2, 0.8, 1.0, 1.1), strict=True)), noise=0.01)
+    tables = logged(np.random.default_rng(5), dict(zip(STEPS, (0.2, 0.95, 1.0, 1.1), strict=True)), noise=0.01)
     course = follow(tables, LAYOUT.mains)["a"]
     assert course.p_adjusted < 0.001 and course.word == "settled"
+    assert described("a", course).startswith("a had all but settled: from step 200 to 400 its effect changed by +0.1")
     tables = logged(np.random.default_rng(5), dict(zip(STEPS, (0.0, 0.1, 0.1, 0.2), strict=True)), noise=0.01)
     assert follow(tables, LAYOUT.mains, minimum=0.15)["a"].word == "settled"
     assert follow(tables, LAYOUT.mains, minimum=0.05)["a"].word == "growing"
@@ -60,7 +61,7 @@ def test_a_change_too_small_to_matter_is_settled() -> None:
 def test_settled_is_told_from_not_known_to_have() -> None:
     steady = dict(zip(STEPS, (0.9, 1.0, 1.0, 1.0), strict=True))
     assert described("a", follow(logged(np.random.default_rng(10), steady), LAYOUT.mains)["a"]).startswith(
-        "a had settled: from step 300"
+        "a had settled: from step 200"
     )
     noisy = follow(logged(np.random.default_rng(10), steady, noise=1.0), LAYOUT.mains)["a"]
     assert noisy.word == "settled" and "leaves room for a change that matters" in described("a", noisy)
@@ -77,9 +78,24 @@ def test_what_was_not_logged_is_unknown() -> None:
     assert [step for step, _ in follow(tables, LAYOUT.mains)["a"].points] == [100, 200, 400]
 
 
+def test_a_trend_is_looked_for_over_at_least_the_last_third() -> None:
+    rng = np.random.default_rng(11)
+
+    def since(*steps: int) -> int | None:
+        before = follow(logged(rng, dict.fromkeys(steps, 0.5)), LAYOUT.mains)["a"].before
+        return before and before[0]
+
+    assert [since(0, 100, 200, 300, 400), since(0, 250, 260, 270, 400), since(0, 300, 400), since(0, 100, 400)] == [
+        200,
+        260,
+        300,
+        None,
+    ]
+
+
 def test_blocks_that_lack_a_step_are_left_out_of_the_change() -> None:
     tables = logged(np.random.default_rng(7), dict.fromkeys(STEPS, 0.5))
-    tables[300][0, 2] = np.nan
+    tables[200][0, 2] = np.nan
     change = follow(tables, LAYOUT.mains)["a"].change
     assert change is not None and change.df <= 7 * 4
 
