@@ -10,7 +10,7 @@ from benchmarks.calibrate.figure import draw
 from benchmarks.calibrate.measures import Cell, Rate, compare, optuna
 from benchmarks.calibrate.noise import DIVERGED, FAMILIES, SCENARIOS, generator
 from benchmarks.calibrate.plan import simulate
-from benchmarks.calibrate.rules import HARMS, HELPS, NEGLIGIBLE, NOTHING, bootstrap, pairwise, two_errors
+from benchmarks.calibrate.rules import HARMS, HELPS, NEGLIGIBLE, NOTHING, alone_two_errors, bootstrap, pairwise, two_errors
 from benchmarks.calibrate.stopping import FIXED, LOOKS, Ends, is_right, saving, stop
 from benchmarks.calibrate.table import checks, markdown
 from benchmarks.calibration import insert
@@ -54,7 +54,7 @@ def test_pairs_agree_with_scipy_and_holm():
 
 def test_other_rules_where_the_answer_is_plain():
     y = np.random.default_rng(3).normal(size=(6, 5, 8)) * 0.01 + 3 * SCENARIOS["two"]
-    for rule in (bootstrap, two_errors):
+    for rule in (bootstrap, two_errors, alone_two_errors):
         assert (rule(y, np.random.default_rng(0))[:, :2] == [HELPS, HARMS]).all()
     found = optuna(Cell(EQUAL, "null", 3, 2), "PED-ANOVA")
     assert found.false.value == 1.0  # a top fix there always is
@@ -73,9 +73,9 @@ def test_right_words_and_what_stopping_saves():
     truth, calls = np.array([1.0, -1.0, 0.2]), np.array([[HELPS, HARMS, NEGLIGIBLE], [HARMS, NEGLIGIBLE, HELPS], [NOTHING] * 3])
     assert is_right(calls, truth, 1.0).tolist() == [[True, True, True], [False, False, True], [False] * 3]
     # Fixed designs give a share of right words that grows evenly with their seeds; the stopping one is as right as 8.
-    fixed = np.repeat((np.array(FIXED) / 12)[:, None], 3, axis=1)
-    part = Ends(np.array([4.0, 6.0, 8.0]), np.full(3, 8 / 12), np.zeros(3), fixed, 0.95)
-    found = saving(2.0, 1.0, [part, part])
+    fixed = np.repeat((np.array(FIXED) / 20)[:, None], 3, axis=1)
+    part = Ends(np.array([4.0, 6.0, 8.0]), np.full(3, 8 / 20), np.zeros(3), fixed, 0.95)
+    found = saving("all", 2.0, 1.0, [part, part])
     assert found.same == pytest.approx(8.0) and found.saved == pytest.approx(0.25)
 
 

@@ -12,10 +12,11 @@ from benchmarks.calibrate.plan import SEEDS, Results
 from benchmarks.calibrate.rules import RULES
 from benchmarks.calibrate.table import OPTUNA
 
-MARKERS = ("o", "s", "^", "D", "v", "X")
+MARKERS = ("o", "s", "^", "D", "P", "v", "X")
 #: Where the axis of false finds, a logarithm, ends; what is below is drawn there.
 LEAST = 0.5
-STYLES = {rule: (LINES[index], MARKERS[index]) for index, rule in enumerate((*RULES, *OPTUNA))}
+COLOURS = (LINES[0], LINES[1], LINES[2], LINES[3], "#3B2F63", LINES[4], LINES[5])
+STYLES = {rule: (COLOURS[index], MARKERS[index]) for index, rule in enumerate((*RULES, *OPTUNA))}
 
 
 def draw(results: Results, path: Path) -> None:
@@ -29,7 +30,7 @@ def draw(results: Results, path: Path) -> None:
         _panel(axes[1][1], results, "one", lambda each: each.found, along="family")
         _dress(axes, results.families)
         handles, labels = axes[0][1].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="lower center", ncols=6, columnspacing=1.2, handletextpad=0.2)
+        figure.legend(handles, labels, loc="lower center", ncols=7, columnspacing=0.9, handletextpad=0.2)
         figure.subplots_adjust(left=0.085, right=0.99, top=0.93, bottom=0.17, hspace=0.42, wspace=0.06)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=200, metadata={"Software": None}, facecolor="white")
@@ -43,7 +44,7 @@ def _panel(axis: Any, results: Results, scenario: str, pick: Callable[[Measured]
         found = {getattr(each, along): pick(each) for each in results.of(rule=rule, scenario=scenario, **held)}
         if along == "seeds" and rule in OPTUNA:
             continue
-        places = [float(n) if along == "seeds" else results.families.index(n) + (index - 2.5) * 0.11 for n in found]
+        places = [float(n) if along == "seeds" else results.families.index(n) + (index - 3) * 0.11 for n in found]
         heights = [max(100 * rate.value if rate else 0.0, floor) for rate in found.values()]
         line = "-" if along == "seeds" else "none"
         axis.plot(
@@ -63,7 +64,10 @@ def _dress(axes: Any, families: Sequence[str]) -> None:
     for row in axes:
         row[0].set_xticks(SEEDS)
         row[0].set_xlabel("seeds")
-        row[1].set_xticks(range(len(families)), [name.replace(", ", ",\n").replace("-tailed", "-\ntailed") for name in families])
+        row[1].set_xticks(
+            range(len(families)),
+            [name.replace(", ", ",\n").replace("-tailed", "-\ntailed").replace(" diverge", "\ndiverge") for name in families],
+        )
         row[1].tick_params(axis="x", length=0)
         for edge in range(1, len(families)):
             row[1].axvline(edge - 0.5, color="#E4E7EB", linewidth=0.6, zorder=0)

@@ -128,17 +128,17 @@ def simulate(
     compared = run("rules", _comparisons(studies, families))
     boundaries = run("negligible", [partial(boundary, f, m, n, studies) for f, m in edges for n in BOUNDARY_SEEDS])
     boundaries += run("negligible with looks", [partial(boundary_looks, f, m, studies) for f, m in edges])
-    savings = [_saving(run, families, studies, size, minimum) for size, minimum in MIXES]
+    savings = [each for size, minimum in MIXES for each in _savings(run, families, studies, size, minimum)]
     by_importance = run("Optuna", _importances(studies, families, evaluators))
     every = (*(each for cell in compared for each in cell), *by_importance)
     names = tuple(family.name for family in families)
     return Results(studies, names, every, tuple(boundaries), tuple(looks), tuple(savings), timed)
 
 
-def _saving(run: Runner, families: Sequence[Family], studies: int, size: float, minimum: float) -> Saving:
-    """One mix, in equal parts over families and scenarios."""
+def _savings(run: Runner, families: Sequence[Family], studies: int, size: float, minimum: float) -> list[Saving]:
+    """One mix, in equal parts over families and scenarios: over all, then of each family."""
     mix = [(family, scenario) for family in families for scenario in SCENARIOS]
     count = max(2, studies // len(mix))
-    return saving(
-        size, minimum, run(f"stopping, effects of {size:g}", [partial(ends, f, s, size, minimum, count) for f, s in mix])
-    )
+    parts = run(f"stopping, effects of {size:g}", [partial(ends, f, s, size, minimum, count) for f, s in mix])
+    of_family = {each.name: [part for part, (family, _) in zip(parts, mix, strict=True) if family is each] for each in families}
+    return [saving(name, size, minimum, found) for name, found in {"all": parts, **of_family}.items()]

@@ -46,6 +46,14 @@ def two_errors(y: Array, rng: np.random.Generator) -> Array:
     return np.sign(mean) * (np.abs(mean) > 2 * error)
 
 
+def alone_two_errors(y: Array, rng: np.random.Generator) -> Array:
+    """The fix alone further from all off than two standard errors of two independent means: the table of runs, read by eye."""
+    means, errors = y.mean(axis=1), y.std(axis=1, ddof=1) / np.sqrt(y.shape[1])
+    off, alone = LAYOUT.named(()), [LAYOUT.named((name,)) for name in FIXES]
+    apart = means[:, alone] - means[:, [off]]
+    return np.sign(apart) * (np.abs(apart) > 2 * np.hypot(errors[:, alone], errors[:, [off]]))
+
+
 def bootstrap(y: Array, rng: np.random.Generator) -> Array:
     """A 95 % percentile interval over resampled seeds that leaves out 0 (as rliable does it)."""
     seeds = y.shape[1]
@@ -93,7 +101,8 @@ RULES: Mapping[str, Rule] = {
     "ablate": ablate,
     "all pairs, Holm": pairwise,
     "bootstrap": bootstrap,
-    "2 standard errors": two_errors,
+    "2 SE": two_errors,
+    "2 SE, alone": alone_two_errors,
 }
 
 

@@ -25,7 +25,7 @@ from benchmarks.calibrate.rules import HARMS, HELPS, NEGLIGIBLE, NOTHING, judged
 
 LOOKS = Looks((4, 6, 9, 12))
 #: Fixed designs that the stopping one is held against.
-FIXED = tuple(range(2, 13))
+FIXED = (4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 20)
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,9 @@ class Ends:
 def ends(family: Family, scenario: str, size: float, minimum: float, studies: int) -> Ends:
     """The same outcomes, looked at until decided, and at every fixed number of seeds."""
     means = size * SCENARIOS[scenario]
-    y = family.draw(means, studies, LOOKS.seeds[-1], generator("mix", family.name, scenario, size))
+    y = family.draw(means, studies, FIXED[-1], generator("mix", family.name, scenario, size))
     truth = true_mains(family, means)
-    stopped = [stop(each, minimum) for each in y]
+    stopped = [stop(each[: LOOKS.seeds[-1]], minimum) for each in y]
     calls = np.array([words(end.verdict) for end in stopped])
     right = is_right(calls, truth, minimum)
     return Ends(
@@ -133,12 +133,14 @@ class Saving:
     """What stopping saves over a mix of studies.
 
     Attributes:
+        family: of its noise; `all` of them in equal parts.
         seeds: mean at the stop.
         right, wrong: share of the fixes given their right word, a wrong one.
         covered: share of the main effects' intervals that hold the truth at the stop.
         same: seeds of the fixed design that gives as many fixes their right word, interpolated.
     """
 
+    family: str
     size: float
     minimum: float
     studies: int
@@ -154,11 +156,12 @@ class Saving:
         return 1 - self.seeds / self.same
 
 
-def saving(size: float, minimum: float, parts: Sequence[Ends]) -> Saving:
-    """Over families and scenarios in equal parts."""
+def saving(family: str, size: float, minimum: float, parts: Sequence[Ends]) -> Saving:
+    """Over the parts, which are of one size; `family` is how the mix is called."""
     right = Rate.of(np.concatenate([part.right for part in parts]))
     fixed = np.concatenate([part.fixed for part in parts], axis=1).mean(axis=1)
     return Saving(
+        family,
         size,
         minimum,
         sum(len(part.seeds) for part in parts),
