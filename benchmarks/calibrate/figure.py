@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from benchmarks.calibrate.plan import SEEDS, Results
 from benchmarks.calibrate.rules import RULES
 from benchmarks.calibrate.table import OPTUNA
 
+#: Where a family's name is broken into two lines.
+BREAKS = re.compile(r"(?<=,) |(?<=-)(?=tailed)| (?=diverge)")
 MARKERS = ("o", "s", "^", "D", "P", "v", "X")
 #: Where the axis of false finds, a logarithm, ends; what is below is drawn there.
 LEAST = 0.5
@@ -66,7 +69,7 @@ def _dress(axes: Any, families: Sequence[str]) -> None:
         row[0].set_xlabel("seeds")
         row[1].set_xticks(
             range(len(families)),
-            [name.replace(", ", ",\n").replace("-tailed", "-\ntailed").replace(" diverge", "\ndiverge") for name in families],
+            [BREAKS.sub("\n", name) for name in families],
         )
         row[1].tick_params(axis="x", length=0)
         for edge in range(1, len(families)):

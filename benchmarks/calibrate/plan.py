@@ -77,12 +77,17 @@ def speed(analyses: int) -> Speed:
 WHOLE = {("null", 5), ("one", 5), ("one", 8)}
 
 
+def _fewer(studies: int, part: int) -> int:
+    """One of so many parts of the studies."""
+    return max(2, studies // part)
+
+
 def _comparisons(studies: int, families: Sequence[Family]) -> Iterator[Callable[[], list[Measured]]]:
     """Null and one effect at all numbers of seeds, the others at 5."""
     for family in families:
         for scenario in SCENARIOS:
             for seeds in SEEDS if scenario in ("null", "one") else (5,):
-                count = studies if (scenario, seeds) in WHOLE else max(2, studies // 5)
+                count = studies if (scenario, seeds) in WHOLE else _fewer(studies, 5)
                 yield partial(compare, Cell(family, scenario, seeds, count))
 
 
@@ -91,7 +96,7 @@ def _importances(studies: int, families: Sequence[Family], evaluators: Sequence[
     for family in families:
         for scenario in ("null", "one"):
             for evaluator in evaluators:
-                yield partial(optuna, Cell(family, scenario, 5, max(2, studies // 100)), evaluator)
+                yield partial(optuna, Cell(family, scenario, 5, _fewer(studies, 200)), evaluator)
 
 
 class Runner:
@@ -124,10 +129,13 @@ def simulate(
     run = Runner(workers, told)
     edges = [(family, minimum) for family in families for minimum in MINIMUMS]
     timed = run("speed", [partial(speed, studies)])[0]
-    looks = run("null studies with looks", [partial(null_looks, f, m, studies) for f in families for m in LOOK_MINIMUMS])
+    looks = run(
+        "null studies with looks",
+        [partial(null_looks, f, m, _fewer(studies, 5 if m else 1)) for f in families for m in LOOK_MINIMUMS],
+    )
     compared = run("rules", _comparisons(studies, families))
-    boundaries = run("negligible", [partial(boundary, f, m, n, studies) for f, m in edges for n in BOUNDARY_SEEDS])
-    boundaries += run("negligible with looks", [partial(boundary_looks, f, m, studies) for f, m in edges])
+    boundaries = run("negligible", [partial(boundary, f, m, n, _fewer(studies, 2)) for f, m in edges for n in BOUNDARY_SEEDS])
+    boundaries += run("negligible with looks", [partial(boundary_looks, f, m, _fewer(studies, 2)) for f, m in edges])
     savings = [each for size, minimum in MIXES for each in _savings(run, families, studies, size, minimum)]
     by_importance = run("Optuna", _importances(studies, families, evaluators))
     every = (*(each for cell in compared for each in cell), *by_importance)
@@ -138,7 +146,7 @@ def simulate(
 def _savings(run: Runner, families: Sequence[Family], studies: int, size: float, minimum: float) -> list[Saving]:
     """One mix, in equal parts over families and scenarios: over all, then of each family."""
     mix = [(family, scenario) for family in families for scenario in SCENARIOS]
-    count = max(2, studies // len(mix))
+    count = _fewer(studies, len(mix))
     parts = run(f"stopping, effects of {size:g}", [partial(ends, f, s, size, minimum, count) for f, s in mix])
     of_family = {each.name: [part for part, (family, _) in zip(parts, mix, strict=True) if family is each] for each in families}
     return [saving(name, size, minimum, found) for name, found in {"all": parts, **of_family}.items()]
