@@ -10,7 +10,17 @@ from benchmarks.calibrate.figure import draw
 from benchmarks.calibrate.measures import Cell, Rate, compare, optuna
 from benchmarks.calibrate.noise import DIVERGED, FAMILIES, SCENARIOS, generator
 from benchmarks.calibrate.plan import simulate
-from benchmarks.calibrate.rules import HARMS, HELPS, NEGLIGIBLE, NOTHING, alone_two_errors, bootstrap, pairwise, two_errors
+from benchmarks.calibrate.rules import (
+    HARMS,
+    HELPS,
+    NEGLIGIBLE,
+    NOTHING,
+    alone_two_errors,
+    bootstrap,
+    pairwise,
+    pairwise_pooled,
+    two_errors,
+)
 from benchmarks.calibrate.stopping import FIXED, LOOKS, Ends, is_right, saving, stop
 from benchmarks.calibrate.table import checks, markdown
 from benchmarks.calibration import insert
@@ -54,7 +64,7 @@ def test_pairs_agree_with_scipy_and_holm():
 
 def test_other_rules_where_the_answer_is_plain():
     y = np.random.default_rng(3).normal(size=(6, 5, 8)) * 0.01 + 3 * SCENARIOS["two"]
-    for rule in (bootstrap, two_errors, alone_two_errors):
+    for rule in (bootstrap, two_errors, alone_two_errors, pairwise_pooled):
         assert (rule(y, np.random.default_rng(0))[:, :2] == [HELPS, HARMS]).all()
     found = optuna(Cell(EQUAL, "null", 3, 2), "PED-ANOVA")
     assert found.false.value == 1.0  # a top fix there always is

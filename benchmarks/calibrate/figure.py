@@ -15,17 +15,17 @@ from benchmarks.calibrate.table import OPTUNA
 
 #: Where a family's name is broken into two lines.
 BREAKS = re.compile(r"(?<=,) |(?<=-)(?=tailed)| (?=diverge)")
-MARKERS = ("o", "s", "^", "D", "P", "v", "X")
+MARKERS = ("o", "s", "p", "^", "D", "P", "v", "X")
 #: Where the axis of false finds, a logarithm, ends; what is below is drawn there.
 LEAST = 0.5
-COLOURS = (LINES[0], LINES[1], LINES[2], LINES[3], "#3B2F63", LINES[4], LINES[5])
+COLOURS = (LINES[0], LINES[1], "#7A1F0B", LINES[2], LINES[3], "#3B2F63", LINES[4], LINES[5])
 STYLES = {rule: (COLOURS[index], MARKERS[index]) for index, rule in enumerate((*RULES, *OPTUNA))}
 
 
 def draw(results: Results, path: Path) -> None:
     """Write the figure as PNG."""
     with look():
-        figure = new_figure(TEXT_WIDTH, 5.0)
+        figure = new_figure(TEXT_WIDTH, 5.2)
         axes = figure.subplots(2, 2, sharey="row", width_ratios=(1, 1.25))
         _panel(axes[0][0], results, "null", lambda each: each.false, along="seeds")
         _panel(axes[0][1], results, "null", lambda each: each.false, along="family")
@@ -33,8 +33,8 @@ def draw(results: Results, path: Path) -> None:
         _panel(axes[1][1], results, "one", lambda each: each.found, along="family")
         _dress(axes, results.families)
         handles, labels = axes[0][1].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="lower center", ncols=7, columnspacing=0.9, handletextpad=0.2)
-        figure.subplots_adjust(left=0.085, right=0.99, top=0.93, bottom=0.17, hspace=0.42, wspace=0.06)
+        figure.legend(handles, labels, loc="lower center", ncols=4, columnspacing=1.6, handletextpad=0.2)
+        figure.subplots_adjust(left=0.085, right=0.99, top=0.93, bottom=0.2, hspace=0.42, wspace=0.06)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=200, metadata={"Software": None}, facecolor="white")
 
@@ -47,7 +47,7 @@ def _panel(axis: Any, results: Results, scenario: str, pick: Callable[[Measured]
         found = {getattr(each, along): pick(each) for each in results.of(rule=rule, scenario=scenario, **held)}
         if along == "seeds" and rule in OPTUNA:
             continue
-        places = [float(n) if along == "seeds" else results.families.index(n) + (index - 3) * 0.11 for n in found]
+        places = [float(n) if along == "seeds" else results.families.index(n) + (index - 3.5) * 0.1 for n in found]
         heights = [max(100 * rate.value if rate else 0.0, floor) for rate in found.values()]
         line = "-" if along == "seeds" else "none"
         axis.plot(

@@ -78,11 +78,25 @@ def _pairs() -> tuple[Array, Array]:
 
 def pairwise(y: Array, rng: np.random.Generator) -> Array:
     """Paired t tests of all 28 pairs of arms, Holm over them; a significant pair that differs in one fix alone finds it."""
-    weights, fix = _pairs()
     seeds = y.shape[1]
-    each = y @ weights.T
-    t = each.mean(axis=1) / (each.std(axis=1, ddof=1) / np.sqrt(seeds))
-    p = 2 * special.stdtr(seeds - 1, -np.abs(t))
+    each = y @ _pairs()[0].T
+    return _significant(each.mean(axis=1), each.std(axis=1, ddof=1) / np.sqrt(seeds), seeds - 1)
+
+
+def pairwise_pooled(y: Array, rng: np.random.Generator) -> Array:
+    """The same with the pooled residual of the block ANOVA as every pair's noise: the strongest that testing all pairs gets."""
+    _, seeds, arms = y.shape
+    left = y - y.mean(axis=1, keepdims=True) - y.mean(axis=2, keepdims=True) + y.mean(axis=(1, 2), keepdims=True)
+    df = (seeds - 1) * (arms - 1)
+    error = np.sqrt(2 * (left**2).sum(axis=(1, 2)) / df / seeds)
+    return _significant(y.mean(axis=1) @ _pairs()[0].T, error[:, None], df)
+
+
+def _significant(apart: Array, error: Array, df: int) -> Array:
+    """Each fix's call by t tests of all pairs with Holm; apart: how much the pairs' arms differ, [studies, pairs]."""
+    fix = _pairs()[1]
+    t = apart / error
+    p = 2 * special.stdtr(df, -np.abs(t))
     order = np.argsort(p, axis=1)
     passes = np.take_along_axis(p, order, 1) * np.arange(len(fix), 0, -1) < 0.05
     significant = np.zeros_like(passes)
@@ -100,6 +114,7 @@ def _strongest(signed: Array, p: Array) -> Array:
 RULES: Mapping[str, Rule] = {
     "ablate": ablate,
     "all pairs, Holm": pairwise,
+    "all pairs, pooled, Holm": pairwise_pooled,
     "bootstrap": bootstrap,
     "2 SE": two_errors,
     "2 SE, alone": alone_two_errors,
