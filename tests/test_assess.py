@@ -145,8 +145,8 @@ def test_runs_that_are_not_planned_are_not_counted(made: Plan, found: Assessment
 def test_a_block_without_one_arm_is_left_out_and_said_so(made: Plan, found: Assessment, tmp_path: Path) -> None:
     lost = made.runs[8 * 4 + 3]
     part = assess(made, train(made, tmp_path, skip=(lost.id,)))
-    assert part.verdict.fixes["good"].effect.df == 7 * 4
-    assert found.verdict.fixes["good"].effect.df == 7 * 5
+    assert part.verdict.fixes["good"].share.df == 4
+    assert found.verdict.fixes["good"].share.df == 5
     assert "seeds left out because an arm is missing: 4" in part.warnings
     assert not part.complete
     rows = verdict_json(part)["design"]
@@ -174,11 +174,11 @@ def test_the_warning_of_seeds_left_out_names_those_left_out(made: Plan, tmp_path
     assert kept is not None
     records.save(replace(kept, metrics={**kept.metrics, "other": float("inf")}))
     found = assess(made, records)
-    assert found.verdict.fixes["good"].effect.df == 7 * 5
+    assert found.verdict.fixes["good"].share.df == 5
     assert not [text for text in found.warnings if "left out" in text]
     records.save(replace(kept, state="diverged", metrics={**kept.metrics, "score": float("inf")}))
     found = assess(made, records)
-    assert found.verdict.fixes["good"].effect.df == 7 * 4
+    assert found.verdict.fixes["good"].share.df == 4
     assert "seeds left out because an arm is missing: 1" in found.warnings
 
 

@@ -94,7 +94,8 @@ def residual(y: Array) -> Residual:
 
     The noise v of each arm gives the sum of squares a mean of (seeds - 1) tr(P V) and a variance of 2 (seeds - 1) tr(P V P V),
     where P takes the mean over arms out; Satterthwaite's df match both. A variance's square is estimated as s⁴ (n - 1)/(n + 1),
-    without which its estimate, and so the loss of degrees of freedom, is too large.
+    without which its estimate, and so the loss of degrees of freedom, is too large. The square of the mean square is too large
+    likewise, by 1 + 2/df, and without it 2 degrees fewer are left: exactly seeds - 1 where one arm has all the noise.
 
     Args:
         y: outcomes, [seeds, arms].
@@ -109,7 +110,7 @@ def residual(y: Array) -> Residual:
     total = arms * mean_square
     fourth = float((pooled.variances**2).sum()) * (seeds - 1) / (seeds + 1)
     spread = fourth * (1 - 2 / arms) + (total / arms) ** 2
-    df = (seeds - 1) * (total * (1 - 1 / arms)) ** 2 / spread
+    df = (seeds - 1) * (total * (1 - 1 / arms)) ** 2 / spread - 2
     return Residual(left, mean_square, float(np.clip(df, seeds - 1, most)))
 
 
