@@ -33,7 +33,9 @@ def stdout() -> Console:
 
 
 def verdict(console: Console, found: Assessment) -> None:
-    """Claims, warnings, the headline and the verdict table."""
+    """Claims, warnings, the headline, the verdict table, and how the study's own checks ended."""
+    from ablate.checked import summary
+
     if found.claims:
         _claims(console, found.claims)
     for warning in found.warnings:
@@ -41,6 +43,8 @@ def verdict(console: Console, found: Assessment) -> None:
     console.print(f"\n[bold]{_escape(found.verdict.headline)}[/bold]\n")
     if found.verdict.fixes:
         console.print(_fixes(found))
+    console.print(f"checks    {_escape(summary(found.checks))}", soft_wrap=True)
+    console.print(f"analysis  {_escape(found.registered.said)}", soft_wrap=True)
 
 
 def _fixes(found: Assessment) -> Table:

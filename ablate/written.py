@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ablate.analysis.effects import Effect
 from ablate.analysis.verdict import SCHEMA_VERSION, Interaction, as_estimate
 from ablate.assess import Assessment
+from ablate.checked import own_json, placebos_json
 from ablate.design import PlannedRun
 from ablate.evidence import symptom_json
 from ablate.records import reason, write_atomic
@@ -49,7 +50,8 @@ def verdict_json(found: Assessment) -> dict[str, Any]:
                 "seeds_needed": fix.seeds_needed,
             }
             for name, fix in verdict.fixes.items()
-        },
+        }
+        | placebos_json(found),
         "interactions": {name: _interaction(found) for name, found in verdict.interactions.items()},
         "ranking": verdict.ranking,
         "headline": verdict.headline,
@@ -66,6 +68,7 @@ def verdict_json(found: Assessment) -> dict[str, Any]:
         **found.holding.as_json(),
         "stopping": looks_json(found.stage),
         "symptoms": [symptom_json(result) for result in found.symptoms],
+        **own_json(found),
     }
 
 
