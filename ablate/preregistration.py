@@ -125,9 +125,15 @@ def history(out: Path) -> list[Entry]:
 def differences(old: Any, new: Any, key: str = "") -> Iterator[str]:
     """What changed, as `dotted.key: old → new`; things in lists that have a name go by it."""
     old, new = _by_name(old), _by_name(new)
+    if (old == [] and isinstance(new, Mapping)) or (new == [] and isinstance(old, Mapping)):
+        old, new = old or {}, new or {}
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for part in dict.fromkeys((*old, *new)):
             yield from differences(old.get(part, _UNSET), new.get(part, _UNSET), f"{key}.{part}" if key else str(part))
+    elif old is _UNSET and isinstance(new, Mapping):
+        yield f"{key}: added"
+    elif new is _UNSET and isinstance(old, Mapping):
+        yield f"{key}: removed"
     elif old != new:
         yield f"{key}: {_shown(old)} → {_shown(new)}"
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ablate.analysis.effects import Array
 from ablate.analysis.layout import Layout
-from ablate.sections import Change
+from ablate.sections import PLACEBO, Change
 
 #: What a run says of the clock, which no seed fixes: `seconds`, and what trainers call it.
 CLOCK = re.compile(r"second|runtime|elapsed", re.IGNORECASE)
@@ -214,7 +214,7 @@ def first_step(offs: Sequence[Trace], ons: Sequence[Trace], metric: str) -> int 
 
 def placebo_check(name: str) -> str:
     """What the check of a placebo is called."""
-    return f"{name} (placebo) changes nothing"
+    return f"{name} changes nothing" if name == PLACEBO else f"{name} (placebo) changes nothing"
 
 
 def placebo(name: str, metric: str, without: Array, given: Array) -> Check:
@@ -234,8 +234,9 @@ def placebo(name: str, metric: str, without: Array, given: Array) -> Check:
         return Check(title, compared, True, f"exactly the same in {total} of {total} seeds", fatal=True)
     ended = moved & np.isfinite(without) & np.isfinite(given)
     size = f", by up to {np.abs(given[ended] - without[ended]).max():.3g}" if ended.any() else ""
+    who = name if name == PLACEBO else f"{name} (a placebo)"
     detail = (
-        f"the placebo {name} moved {metric} in {int(moved.sum())} of {_count(total, 'seed')}{size}: the training has randomness "
+        f"{who} moved {metric} in {int(moved.sum())} of {_count(total, 'seed')}{size}: the training has randomness "
         f"that the seed does not fix, or {name} is no placebo"
     )
     return Check(title, compared, False, detail, fatal=True)
@@ -260,7 +261,7 @@ def repeated(run: str, first: Trace | None, again: Trace | None) -> Check:
         )
         return Check(title, compared, False, detail, fatal=True)
     values = sum(len(first.points(name)) for name in first.metrics) + len(first.final)
-    return Check(title, compared, True, f"bit-identical in all {values} values", fatal=True)
+    return Check(title, compared, True, f"bit-identical in all {values} values that it logged and returned", fatal=True)
 
 
 def _first_unlike(first: Trace, again: Trace) -> str:

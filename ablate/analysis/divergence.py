@@ -1,8 +1,8 @@
 """Runs that diverged, as an outcome of their own: how many of each arm, and whether a fix makes them fewer or more.
 
 The test is McNemar's, exact (McNemar 1947): of the pairs of runs that differ in one fix alone and of which exactly one diverged,
-the number with the fix on is binomial with probability 1/2 where the fix makes no difference. As in the
-analysis of the outcome, pairs of one seed are taken to be as independent as pairs of two.
+the number with the fix on is binomial with probability 1/2 where the fix makes no difference. As in the analysis of the outcome,
+pairs of one seed are taken to be as independent as pairs of two.
 """
 
 from __future__ import annotations
