@@ -20,8 +20,8 @@ from ablate.records import Records, write_atomic
 from ablate.study import Study
 
 FILE = "preregistration.json"
-#: The sections of a study that decide what will be said; its name, target, curves and symptoms don't.
-SECTIONS = ("fixes", "design", "outcome", "secondary", "claims", "stopping", "contexts", "sweeps", "params")
+#: The sections of a study that decide what will be said. Shared params are not among them: runs of other params are other runs.
+SECTIONS = ("fixes", "design", "outcome", "secondary", "claims", "stopping", "contexts", "sweeps")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Entry:
         hash: SHA-256 of the analysis as canonical JSON.
         time: when it was noted, UTC, ISO 8601.
         runs: how many runs had completed by then.
-        analysis: the study's sections, but for params that are paths.
+        analysis: the study's sections.
         fresh: whether all runs were forgotten then, to be trained again.
     """
 
@@ -158,12 +158,7 @@ def _shown(value: Any) -> str:
 def _analysis(study: Study) -> dict[str, Any]:
     """The study's sections that decide what will be said, plain, without what is not set."""
     whole = study.model_dump(mode="json", include=set(SECTIONS), exclude_none=True)
-    whole["params"] = {key: value for key, value in whole["params"].items() if not _is_path(value)}
     return dict(_plain(whole))
-
-
-def _is_path(value: Any) -> bool:
-    return isinstance(value, str) and ("/" in value or "\\" in value)
 
 
 def _plain(value: Any) -> Any:
