@@ -133,7 +133,7 @@ class Plan:
     def checks(self) -> tuple[PlannedRun, ...]:
         """What is trained beside the design, to check it: the arm with most fixes on and seed 0, a second time."""
         most = max(self.layout.arms, key=len)
-        return () if self.only else (PlannedRun(self.cells[self.arms[most]], 0, again=True),)
+        return (PlannedRun(self.cells[self.arms[most]], 0, again=True),)
 
     @property
     def looks(self) -> Looks | None:
