@@ -11,15 +11,16 @@ from ablate.analysis.checks import Check
 from ablate.analysis.claims import ClaimResult
 from ablate.analysis.divergence import Divergence
 from ablate.analysis.effects import Effect
-from ablate.analysis.sweeps import Response, respond
+from ablate.analysis.sweeps import Response
 from ablate.analysis.symptoms import DefectResult, SymptomResult
 from ablate.analysis.verdict import Verdict, secondary
 from ablate.checks import Inspection
-from ablate.design import Plan, run_id
+from ablate.design import Plan
 from ablate.evidence import Evidence
 from ablate.holding import Holding, holding
+from ablate.knobs import Knob, judge_knobs
 from ablate.preregistration import Registered, registered
-from ablate.records import Record, Records, outcome_of, reason
+from ablate.records import Record, Records, reason
 from ablate.stages import Stage, looks_warnings, stage, verdict_at
 from ablate.tables import design_table
 
@@ -32,6 +33,7 @@ class Assessment:
         plan: as far as the study has got, where it may stop early.
         records: of the planned runs that ended, by run id.
         claims, sweeps: as `analysis` judged them.
+        knobs: of each sweep its best value, and whether fixes help at every value.
         symptoms, defects: what a report saw, looked for in the arm without fixes, over all seeds.
         secondary: for each secondary metric, each fix's effect and adjusted p.
         holding: whether the verdict holds as training goes on, and in the study's contexts.
@@ -47,6 +49,7 @@ class Assessment:
     symptoms: tuple[SymptomResult, ...]
     defects: tuple[DefectResult, ...]
     sweeps: Mapping[str, tuple[Response, ...]]
+    knobs: Mapping[str, Knob]
     secondary: Mapping[str, Mapping[str, tuple[Effect, float]]]
     holding: Holding
     checks: tuple[Check, ...]
@@ -72,7 +75,7 @@ class Assessment:
     def complete(self) -> bool:
         """Every planned run completed, or diverged where the study says what that is worth."""
         diverged = 0 if self.plan.study.outcome.on_divergence is None else self.count("diverged")
-        return self.count("completed") + diverged == len(self.plan.runs)
+        return self.count("completed") + diverged == self.plan.planned
 
 
 def assess(plan: Plan, records: Records) -> Assessment:
@@ -86,6 +89,7 @@ def assess(plan: Plan, records: Records) -> Assessment:
     symptoms = evidence.symptoms()
     inspection = Inspection(plan, kept, records, registered(plan, records))
     verdict = inspection.verdict(verdict_at(plan, kept))
+    knobs = judge_knobs(plan, kept)
     holds = holding(plan, kept, records, verdict)
     if inspection.reasons:  # what withholds the verdict withholds it in every context
         holds = holds.silent()
@@ -96,7 +100,8 @@ def assess(plan: Plan, records: Records) -> Assessment:
         claims=evidence.claims(),
         symptoms=symptoms,
         defects=evidence.defects(symptoms),
-        sweeps={name: tuple(_responses(plan, kept, name)) for name in plan.sweeps},
+        sweeps={name: knob.responses for name, knob in knobs.items()},
+        knobs=knobs,
         secondary={
             goal.metric: secondary(design_table(plan, kept, goal), plan.layout, plan.looks) for goal in plan.study.secondary
         },
@@ -107,15 +112,6 @@ def assess(plan: Plan, records: Records) -> Assessment:
         warnings=(*looks_warnings(reached), *_warnings(plan, kept), *inspection.warnings, *verdict.warnings, *holds.warnings),
         stage=reached,
     )
-
-
-def _responses(plan: Plan, kept: Mapping[str, Record], name: str) -> list[Response]:
-    metric = plan.study.outcome.metric
-    responses = []
-    for point in plan.sweeps[name]:
-        values = [outcome_of(kept.get(run_id(point.cell, seed)), metric) for seed in range(point.seeds)]
-        responses.append(respond(point.value, [value for value in values if np.isfinite(value)]))
-    return responses
 
 
 def _warnings(plan: Plan, kept: Mapping[str, Record]) -> list[str]:
@@ -133,5 +129,5 @@ def _warnings(plan: Plan, kept: Mapping[str, Record]) -> list[str]:
         if ended:
             first = reason(kept[ended[0].id].error)
             why = f"; the first: {ended[0].name}" + (f": {first}" if first else "")
-            said.append(f"{len(ended)} of {len(plan.runs)} runs {state}{why} (runs.csv has all)")
+            said.append(f"{len(ended)} of {plan.planned} runs {state}{why} (runs.csv has all)")
     return said

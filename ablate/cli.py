@@ -80,13 +80,15 @@ def run(
     from ablate.preregistration import register
     from ablate.progress import Progress
     from ablate.records import Records
-    from ablate.stages import due, until_decided, with_checks
+    from ablate.search import search, with_asked
+    from ablate.stages import due, stage, until_decided, with_checks
     from ablate.tracking import DEFAULT_URI, MLflowTracker, NullTracker
     from ablate.trials import Trials
 
     plan = _plan(study, seeds, quick, set_)
     plan.check()
     records = Records(out or Path("reports") / plan.name)
+    plan = plan if fresh else with_asked(plan, records)
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
     with records.lock():
         if not fresh:
@@ -101,13 +103,19 @@ def run(
             records.keep_to(plan.fingerprints())
         driver = Driver(plan, records, trials, tracker)
         trained, checks = 0, unchecked(plan, records)
-        if checks or due(plan, records.load()):
-            on, at_most = _device(device, plan.study.resources), len(missing(plan, records.load())) + len(checks)
+        if checks or due(plan, records.load()) or plan.to_ask:
+            at_most = len(missing(plan, records.load())) + sum(plan.to_ask.values()) + len(checks)
+            on = _device(device, plan.study.resources)
             with _engine(engine, workers, ray_address, plan.study.resources, at_most) as trainer:
                 for part, todo in with_checks(until_decided(plan, records.load, _say), plan, checks):
                     with Progress(part, records) as watcher:
                         driver.train(todo, trainer, watcher, on)
                     trained += sum(not each.again for each in todo)
+                if plan.to_ask:
+                    before = stage(plan, records.load()).plan
+                    with Progress(before, records) as watcher:
+                        plan = search(before, records, driver, trainer, watcher, on)
+                    trained += len(plan.runs) - len(before.runs)
         driver.catch_up(records.load())
         found, pdf = _report(plan, records)
         driver.publish(found.headline_metrics(), [pdf, records.out / "verdict.json", records.out / "runs.csv"])
@@ -125,10 +133,12 @@ def plan(
     from ablate import display, display_plan
     from ablate.forecast import forecast
     from ablate.records import Records
+    from ablate.search import with_asked
 
     made = _plan(study, seeds, quick, set_)
     made.check()
-    seen = forecast(made, Records(out or Path("reports") / made.name))
+    records = Records(out or Path("reports") / made.name)
+    seen = forecast(with_asked(made, records), records)
     if json_:
         print(json.dumps(seen.as_json(), indent=2))
     else:
@@ -145,9 +155,11 @@ def status(
     from ablate import display
     from ablate.forecast import progress
     from ablate.records import Records
+    from ablate.search import with_asked
 
     made = _plan(study, seeds, quick, set_)
-    now = progress(made, Records(out or Path("reports") / made.name))
+    records = Records(out or Path("reports") / made.name)
+    now = progress(with_asked(made, records), records)
     if json_:
         print(json.dumps(now, indent=2))
     else:
@@ -160,6 +172,7 @@ def report(study: StudyFile, seeds: Seeds = None, quick: Quick = False, out: Out
     from ablate import display
     from ablate.preregistration import register
     from ablate.records import Records
+    from ablate.search import with_asked
 
     made = _plan(study, seeds, quick, set_)
     records = Records(out or Path("reports") / made.name)
@@ -167,7 +180,7 @@ def report(study: StudyFile, seeds: Seeds = None, quick: Quick = False, out: Out
         raise BadInput(f"{records.out}: holds no runs; `python -m ablate run {study}` trains them")
     with records.lock():
         register(made, records)
-        found, pdf = _report(made, records)
+        found, pdf = _report(with_asked(made, records), records)
     console = display.stdout()
     display.verdict(console, found)
     display.where(console, pdf)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from ablate.analysis.sequential import Looks
 from ablate.arms import arms_of
 from ablate.errors import BadInput
 from ablate.fit import check_fit
+from ablate.points import SweepPoint, sweep_points
 from ablate.run import AGAIN
 from ablate.sections import Params, ParamValue, Sweep
 from ablate.study import Study, override
@@ -42,27 +43,6 @@ class Cell:
     label: str
     fixes: Mapping[str, bool]
     params: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class SweepPoint:
-    """One value of a sweep.
-
-    Attributes:
-        cell: what is trained for it.
-        seeds: over how many paired seeds.
-        toggled: of each fix that the sweep toggles, the cell with that fix turned the other way.
-    """
-
-    value: float
-    cell: str
-    seeds: int
-    toggled: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def cells(self) -> tuple[str, ...]:
-        """All cells that are trained at this value."""
-        return self.cell, *self.toggled.values()
 
 
 @dataclass(frozen=True)
@@ -134,6 +114,24 @@ class Plan:
         """What is trained beside the design, to check it: the arm with most fixes on and seed 0, a second time."""
         most = max(self.layout.arms, key=len)
         return (PlannedRun(self.cells[self.arms[most]], 0, again=True),)
+
+    @property
+    def to_ask(self) -> dict[str, int]:
+        """Runs of each sweep whose values a sampler is still to pick; at most, as one may turn out to be an arm of the design."""
+        searched = {name: sweep for name, sweep in self.study.sweeps.items() if sweep.trials}
+        left = {name: max(0, (sweep.trials or 0) - len(self.sweeps[name])) for name, sweep in searched.items()}
+        return {name: left[name] * sweep.seeds * (1 + len(sweep.toggle)) for name, sweep in searched.items() if left[name]}
+
+    @property
+    def planned(self) -> int:
+        """How many runs the study takes, those still to be picked included."""
+        return len(self.runs) + sum(self.to_ask.values())
+
+    def with_values(self, values: Mapping[str, Sequence[int | float]]) -> Plan:
+        """The plan with the values that a sampler picked for some sweeps."""
+        cells, arms = Cells(self.study, self.target, self.cells), self.arms.values()
+        found = {name: sweep_points(cells, name, picked, arms) for name, picked in values.items()}
+        return replace(self, cells=cells.found, sweeps={**self.sweeps, **found})
 
     @property
     def looks(self) -> Looks | None:
@@ -225,7 +223,7 @@ def make_plan(
         layout=made,
         contexts=contexts,
         placebos={name: _placebo(cells, name, made) for name in study.fixes if study.is_placebo(name)},
-        sweeps={name: _points(cells, name, sweep) for name, sweep in study.sweeps.items()},
+        sweeps={name: sweep_points(cells, name, sweep.values or (), arms.values()) for name, sweep in study.sweeps.items()},
         seeds=study.stopping.looks[-1] if study.stopping else study.design.seeds,
     )
 
@@ -235,20 +233,28 @@ class Cells:
 
     Args:
         study, target: what is resolved, and by whom.
+        found: those that are known already.
     """
 
-    def __init__(self, study: Study, target: Target) -> None:
+    def __init__(self, study: Study, target: Target, found: Mapping[str, Cell] | None = None) -> None:
         self.study = study
         self._target = target
-        self.found: dict[str, Cell] = {}
+        self.found: dict[str, Cell] = dict(found or {})
 
     def add(self, arm: Arm, extra: Params, label: str) -> str:
         """Resolve a cell and file it under its id, unless one that resolves alike is there already."""
-        resolved = _resolved(self.study, self._target, arm, extra)
-        identity = json.dumps([self._target.name, self._target.declaration.version, _canonical(resolved)], sort_keys=True)
-        key = hashlib.sha256(identity.encode()).hexdigest()[:12]
+        key, resolved = self._identified(arm, extra)
         self.found.setdefault(key, Cell(key, label, {name: name in arm for name in self.study.fixes}, resolved))
         return key
+
+    def key(self, arm: Arm, extra: Params) -> str:
+        """The id that a cell would have."""
+        return self._identified(arm, extra)[0]
+
+    def _identified(self, arm: Arm, extra: Params) -> tuple[str, Mapping[str, Any]]:
+        resolved = _resolved(self.study, self._target, arm, extra)
+        identity = json.dumps([self._target.name, self._target.declaration.version, _canonical(resolved)], sort_keys=True)
+        return hashlib.sha256(identity.encode()).hexdigest()[:12], resolved
 
 
 def _resolved(study: Study, target: Target, arm: Arm, extra: Params) -> Mapping[str, Any]:
@@ -278,24 +284,6 @@ def _placebo(cells: Cells, name: str, made: Layout) -> tuple[str, str]:
             f"fixes.{name}: off and on resolve to the same params, so there is nothing to compare; set a param that differs"
         )
     return without, given
-
-
-def _points(cells: Cells, name: str, sweep: Sweep) -> tuple[SweepPoint, ...]:
-    arm = cells.study.arm(sweep.fixes) if isinstance(sweep.fixes, str) else frozenset(sweep.fixes)
-    points = []
-    for value in sorted(sweep.values or ()):
-        cell = cells.add(arm, {sweep.param: value}, f"{name}={value:g}")
-        toggled = {
-            fix: cells.add(arm ^ {fix}, {sweep.param: value}, f"{name}={value:g}, {_turned(fix, arm)}") for fix in sweep.toggle
-        }
-        points.append(SweepPoint(float(value), cell, sweep.seeds, toggled))
-    if len({point.cell for point in points}) < len(points):
-        raise BadInput(f"sweeps.{name}.param: {sweep.param!r} changes nothing between some of {sweep.values}; name another param")
-    return tuple(points)
-
-
-def _turned(fix: str, arm: Arm) -> str:
-    return f"without {fix}" if fix in arm else f"with {fix}"
 
 
 def _quick(study: Study, declaration: Declaration) -> Study:

@@ -115,7 +115,7 @@ def asked(study: Study, target: Target, arm: str = "all_off", params: Mapping[st
     alone = {"design": once, "stopping": None, "sweeps": {}, "contexts": {}, "fixes": given.proposed, "params": shared}
     arms = [wanted] + [study.arm(name) for claim in study.claims for name in (claim.arm, claim.against) if name is not None]
     plan = make_plan(given.model_copy(update=alone), target, given=layout(tuple(given.proposed), tuple(dict.fromkeys(arms))))
-    return Asked(replace(plan, name=f"{study.name}-diagnosis"), wanted, len(make_plan(given, target).runs))
+    return Asked(replace(plan, name=f"{study.name}-diagnosis"), wanted, make_plan(given, target).planned)
 
 
 def run_command(study: Path, settings: Sequence[str] = ()) -> str:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from ablate.report.knobs import sweep_lines, sweep_text
+
 if TYPE_CHECKING:
     from ablate.analysis.claims import ClaimResult
     from ablate.analysis.effects import Effect
@@ -43,6 +45,8 @@ def verdict(console: Console, found: Assessment) -> None:
     console.print(f"\n[bold]{_escape(found.verdict.headline)}[/bold]\n")
     if found.verdict.fixes:
         console.print(_fixes(found))
+    for line in sweep_lines(found):
+        console.print(_escape(line), soft_wrap=True)
     console.print(f"checks    {_escape(summary(found.checks))}", soft_wrap=True)
     console.print(f"analysis  {_escape(found.registered.said)}", soft_wrap=True)
 
@@ -157,12 +161,10 @@ def plan(console: Console, seen: Forecast) -> None:
     if study.contexts:
         rows.append(("contexts", f"the design again in {len(study.contexts)}: {', '.join(study.contexts)}"))
     for name, points in made.sweeps.items():
-        values = ", ".join(f"{point.value:g}" for point in points)
-        rows.append((f"sweep {name}", f"{study.sweeps[name].param} = {values}; {points[0].seeds} seeds"))
+        rows.append((f"sweep {name}", sweep_text(study.sweeps[name], points)))
     most = "at most " if seen.looks else ""
-    rows.append(
-        ("runs", f"{most}{len(made.runs)} in {len(made.cells)} cells; {most if seen.to_train else ''}{seen.to_train} to train")
-    )
+    cells = f"{len(made.cells)} cells{' and the values still to be picked' if made.to_ask else ''}"
+    rows.append(("runs", f"{most}{made.planned} in {cells}; {most if seen.to_train else ''}{seen.to_train} to train"))
     rows.append(("time", _time(seen)))
     found = f"{seen.detectable:.2f} × the noise of a run"
     if seen.noise is not None:

@@ -59,6 +59,11 @@ class Driver:
         self._mirror_down = False
         self._kept = sum(record.state == "completed" for record in records.load().values())
 
+    def replan(self, plan: Plan) -> None:
+        """Go on with a plan that has more swept values."""
+        self._plan = plan
+        self._trials.replan(plan)
+
     def train(self, todo: Sequence[PlannedRun], engine: Engine, watcher: Watcher, device: str = "cpu") -> None:
         """Train these runs. Each is on disk before the next result is taken, whatever interrupts."""
         target = self._plan.target

@@ -65,7 +65,8 @@ class Forecast:
             "sweeps": {name: [point.value for point in points] for name, points in plan.sweeps.items()},
             "contexts": {name: dict(params) for name, params in plan.study.contexts.items()},
             "cells": len(plan.cells),
-            "runs": len(plan.runs),
+            "runs": plan.planned,
+            "to_ask": plan.to_ask,
             "to_train": self.to_train,
             "workers": self.workers,
             "seconds": self.seconds,
@@ -87,15 +88,16 @@ def forecast(plan: Plan, records: Records) -> Forecast:
     reached = stage(plan, kept)
     most = reached.plan.seeds if reached.ended else plan.seeds
     todo, workers = missing(plan.up_to(most), kept), workers_here()
+    to_ask = sum(plan.to_ask.values())
     each, timed = _seconds(plan, kept)
     y = design_table(plan, kept, plan.study.outcome).complete()
     measured = noise(y) if len(y) >= 2 else None
     share = None if each is None else statistics.mean(each[cell] for cell in plan.arms.values()) / workers
     return Forecast(
         plan=plan,
-        to_train=len(todo),
+        to_train=len(todo) + to_ask,
         workers=workers,
-        seconds=_time(each, todo, workers),
+        seconds=_time(each, todo, workers, to_ask),
         timed=timed,
         noise=measured,
         detectable=detectable_effect(plan.layout, plan.seeds),
@@ -111,9 +113,16 @@ def _look(plan: Plan, most: int, kept: Mapping[str, Record], each: Mapping[str, 
     return LookCost(plan.seeds, len(plan.runs), len(todo), _time(each, todo, workers))
 
 
-def _time(each: Mapping[str, float] | None, todo: Sequence[PlannedRun], workers: int) -> float | None:
-    """Seconds that some runs take, by the seconds a run of each cell takes; None where these are not known."""
-    return None if each is None else sum(each.get(run.cell.id, 0.0) for run in todo) / workers
+def _time(each: Mapping[str, float] | None, todo: Sequence[PlannedRun], workers: int, to_ask: int = 0) -> float | None:
+    """Seconds that some runs take, by the seconds a run of each cell takes; None where these are not known.
+
+    Args:
+        to_ask: further runs, of cells that are not known yet.
+    """
+    if each is None:
+        return None
+    further = to_ask * statistics.mean(each.values()) if to_ask else 0.0
+    return (sum(each.get(run.cell.id, 0.0) for run in todo) + further) / workers
 
 
 def _seconds(plan: Plan, kept: Mapping[str, Record]) -> tuple[dict[str, float] | None, bool]:
@@ -135,12 +144,12 @@ def progress(plan: Plan, records: Records) -> dict[str, Any]:
     seen = forecast(plan, records)
     return {
         "study": plan.study.name,
-        "planned": len(plan.runs),
+        "planned": plan.planned,
         "done": states.count("completed") + states.count("diverged"),
         "failed": states.count("failed"),
         "diverged": states.count("diverged"),
         "running": len(running),
-        "missing": states.count("missing"),
+        "missing": states.count("missing") + sum(plan.to_ask.values()),
         "running_runs": [run.name for run in plan.runs if run.id in running],
         "seconds_left": seen.seconds,
         "look": reached.place or None,

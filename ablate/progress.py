@@ -26,7 +26,8 @@ class Progress:
     def __init__(self, plan: Plan, records: Records, console: Console | None = None) -> None:
         self._plan, self._records, self._name = plan, records, _name(plan)
         self._console = console or Console(stderr=True)
-        self._planned = Counter(self._group(run) for run in plan.runs)
+        self._planned: Counter[str] = Counter()
+        self._count_planned()
         self._running: dict[str, PlannedRun] = {}
         self._done: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
@@ -41,7 +42,7 @@ class Progress:
         self._bars = Bars(
             TextColumn("{task.description}"), BarColumn(40), MofNCompleteColumn(), TextColumn("{task.fields[left]}")
         )
-        self._bar = self._bars.add_task(self._name, total=len(plan.runs), completed=sum(self._done.values()), left="")
+        self._bar = self._bars.add_task(self._name, total=plan.planned, completed=sum(self._done.values()), left="")
         self._live = Live(console=self._console, get_renderable=self._render, refresh_per_second=4, transient=False)
 
     def __enter__(self) -> Progress:
@@ -56,6 +57,12 @@ class Progress:
             self._live.stop()
         elif self._trained > self._said_at:
             self._line()
+
+    def replan(self, plan: Plan) -> None:
+        """Go on with a plan that has more swept values."""
+        self._plan = plan
+        self._count_planned()
+        self._bars.update(self._bar, total=plan.planned)
 
     def preparing(self) -> None:
         """The target makes what its runs share."""
@@ -88,6 +95,12 @@ class Progress:
         self._done[group] += 1
         self._outcomes.setdefault(group, []).append(outcome_of(record, self._plan.study.outcome.metric))
 
+    def _count_planned(self) -> None:
+        """Runs a line; those whose values are still to be picked stand with their sweep."""
+        self._planned = Counter(self._group(run) for run in self._plan.runs)
+        for name, runs in self._plan.to_ask.items():
+            self._planned[f"{name} sweep"] += runs
+
     def _group(self, run: PlannedRun) -> str:
         """The line a run is counted on: its arm, or its sweep."""
         arm = run.cell.id in self._plan.arms.values() or self._plan.context_of(run.cell.id) or "=" not in run.cell.label
@@ -96,17 +109,17 @@ class Progress:
     def _left(self) -> str:
         if not self._trained:
             return ""
-        left = len(self._plan.runs) - sum(self._done.values()) - sum(self._failed.values())
+        left = self._plan.planned - sum(self._done.values()) - sum(self._failed.values())
         seconds = (time.monotonic() - self._clock) / self._trained * left
         return f"{seconds // 60:.0f}:{seconds % 60:02.0f} left"
 
     def _line(self) -> None:
         self._said, self._said_at = time.monotonic(), self._trained
         done, failed = sum(self._done.values()), sum(self._failed.values())
-        text = f"{self._name}: {done} of {len(self._plan.runs)} runs done"
+        text = f"{self._name}: {done} of {self._plan.planned} runs done"
         text += f", {failed} failed" if failed else ""
         left = self._left()
-        self._console.print(text + (f", {left}" if left and done + failed < len(self._plan.runs) else ""))
+        self._console.print(text + (f", {left}" if left and done + failed < self._plan.planned else ""))
 
     def _render(self) -> Group:
         metric = self._plan.study.outcome.metric

@@ -60,6 +60,8 @@ class Records:
         self.out = out
         self._runs, self._curves, self._artifacts = out / "runs", out / "curves", out / "artifacts"
         self._running = out / "running.json"
+        #: The values that samplers picked (`search`).
+        self.asked = out / "sweeps.json"
 
     def identity(self) -> str:
         """A name of this folder's own, made with it: MLflow's runs belong to it wherever the folder is moved."""
@@ -131,6 +133,7 @@ class Records:
         """Delete every run (`--fresh`)."""
         for folder in (self._runs, self._curves, self._artifacts):
             shutil.rmtree(folder, ignore_errors=True)
+        self.asked.unlink(missing_ok=True)
 
     def mark_running(self, run_ids: list[str]) -> None:
         """Note what is being trained now, for `status`."""

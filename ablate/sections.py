@@ -116,15 +116,33 @@ class Sweep(Section):
             searched = [key for key, value in {**given, "sampler": self.sampler}.items() if value is not None]
             searched += [key for key in ("log", "integer") if getattr(self, key)]
             if searched:
-                raise ValueError(f"values and {searched[0]} can't both be given; give values, or low, high and trials")
+                raise ValueError(f"must give either values, or low, high and trials, but gives values and {searched[0]}")
             return self
         if lacking := [key for key, value in given.items() if value is None]:
-            raise ValueError(f"{lacking[0]} is missing; give values, or low, high and trials")
+            raise ValueError(f"must give either values, or low, high and trials, but {lacking[0]} is missing")
         assert self.low is not None and self.high is not None
         if self.low >= self.high or (self.log and self.low <= 0):
-            above = "0 < low < high, as log is true" if self.log else "low < high"
-            raise ValueError(f"low: {self.low:g} and high: {self.high:g} can't be used; give {above}")
+            above = "0 < low < high, as log is true," if self.log else "low < high,"
+            raise ValueError(f"must have {above} but low is {self.low:g} and high is {self.high:g}")
+        if self.integer:
+            self._whole(self.low, self.high, self.trials or 0)
         return self
+
+    @staticmethod
+    def _whole(low: float, high: float, trials: int) -> None:
+        if not (low.is_integer() and high.is_integer()):
+            raise ValueError(f"must have whole low and high, as integer is true, but low is {low:g} and high is {high:g}")
+        if trials > high - low + 1:
+            raise ValueError(
+                f"must not try more than the {high - low + 1:g} whole numbers from low to high, but trials is {trials}"
+            )
+
+    @field_validator("toggle")
+    @classmethod
+    def _once(cls, toggle: list[str]) -> list[str]:
+        if len(set(toggle)) < len(toggle):
+            raise ValueError(f"must not repeat a fix, but is {toggle}")
+        return toggle
 
 
 class Goal(Section):

@@ -12,6 +12,7 @@ from ablate.assess import Assessment
 from ablate.checked import own_json, placebos_json
 from ablate.design import PlannedRun
 from ablate.evidence import symptom_json
+from ablate.knobs import knob_json
 from ablate.records import reason, write_atomic
 from ablate.stages import looks_json
 
@@ -33,7 +34,7 @@ def verdict_json(found: Assessment) -> dict[str, Any]:
             "fixes": plan.fixes,
             "cells": len(plan.cells),
             "seeds": plan.seeds,
-            "planned": len(plan.runs),
+            "planned": plan.planned,
             "completed": found.count("completed"),
             "failed": found.count("failed"),
             "diverged": found.count("diverged"),
@@ -67,6 +68,7 @@ def verdict_json(found: Assessment) -> dict[str, Any]:
         },
         **found.holding.as_json(),
         "stopping": looks_json(found.stage),
+        "knobs": {name: knob_json(knob) for name, knob in found.knobs.items()},
         "symptoms": [symptom_json(result) for result in found.symptoms],
         **own_json(found),
     }
@@ -112,7 +114,7 @@ def _row(found: Assessment, run: PlannedRun) -> dict[str, Any]:
     row: dict[str, Any] = {"run_id": run.id, "cell": run.cell.id, "arm": run.cell.label, "seed": run.seed}
     row |= {f"fix.{name}": "on" if on else "off" for name, on in run.cell.fixes.items()}
     for name, points in found.plan.sweeps.items():
-        row[f"sweep.{name}"] = next((p.value for p in points if p.cell == run.cell.id and run.seed < p.seeds), None)
+        row[f"sweep.{name}"] = next((p.value for p in points if run.cell.id in p.cells and run.seed < p.seeds), None)
     row["context"] = found.plan.context_of(run.cell.id)
     row["state"] = record.state if record else "missing"
     if record:

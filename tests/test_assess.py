@@ -68,6 +68,7 @@ def test_verdict_json_has_the_contracts_keys_and_no_others(found: Assessment) ->
         *("claims", "sweeps", "trajectory", "secondary", "contexts", "symptoms"),
         *("checks", "divergence", "preregistration"),
         "stopping",
+        "knobs",
         *("settled", "agreement"),
     }
     assert written["schema_version"] == 1

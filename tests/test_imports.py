@@ -25,7 +25,7 @@ ALLOWED = {
     "matplotlib": ("ablate.report.",),
     "typst": ("ablate.report.",),
 }
-PURE_MODULES = ("study", "statements", "sections", "arms", "fit", "design", "target", "run", "errors")
+PURE_MODULES = ("study", "statements", "sections", "arms", "points", "fit", "design", "target", "run", "errors")
 PURE = (*(f"ablate.{name}" for name in PURE_MODULES), "ablate.analysis.")
 
 

@@ -86,7 +86,7 @@ def appendix(found: Assessment) -> Appendix:
 
 def _design(found: Assessment) -> tuple[tuple[str, str], ...]:
     plan = found.plan
-    missing = len(plan.runs) - len(found.records)
+    missing = plan.planned - len(found.records)
     elsewhere = sum(bool(plan.context_of(cell)) for cell in plan.cells)
     further = len(plan.cells) - len(plan.arms) - elsewhere
     arms = plural(len(plan.arms), "arm") + (f", {elsewhere} in contexts" if elsewhere else "")
@@ -98,7 +98,7 @@ def _design(found: Assessment) -> tuple[tuple[str, str], ...]:
             f"{len(plan.cells)} ({arms}, {plural(further, 'further sweep point')})",
         ),
         ("paired seeds", str(plan.seeds)),
-        ("runs planned", str(len(plan.runs))),
+        ("runs planned", str(plan.planned)),
         *((f"runs {state}", str(found.count(state))) for state in ("completed", "failed", "diverged")),
         ("runs missing", str(missing)),
         ("training time in all", duration(sum(record.seconds for record in found.records.values()))),

@@ -16,6 +16,7 @@ from ablate.report.checks import ChecksPart, checks_part
 from ablate.report.curves import LAST_PART, Curves
 from ablate.report.gallery import Figure, cautioned
 from ablate.report.holds import Contexts, Price, contexts_part, courses_said, price_part
+from ablate.report.knobs import KnobPart, knob_part
 from ablate.report.looks import LooksPart, looks_part
 from ablate.report.sweeps_plot import shown_sweeps
 from ablate.report.symptoms import SymptomsPart, symptoms_part
@@ -133,6 +134,7 @@ class Content:
     curves: tuple[CurveGroup, ...]
     figures: Mapping[str, Figure]
     sweeps: tuple[SweepNote, ...]
+    knobs: tuple[KnobPart, ...]
     claims: tuple[Mapping[str, str], ...]
     checks: ChecksPart
     appendix: Appendix
@@ -168,6 +170,7 @@ def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Cont
         curves=_curve_groups(found, figures),
         figures={figure.group: figure for figure in figures if not figure.group.startswith("curve:")},
         sweeps=tuple(_sweep(found, name) for name in shown_sweeps(found)),
+        knobs=tuple(knob_part(found, name) for name in shown_sweeps(found)),
         claims=claim_rows(found.plan, found.claims),
         checks=checks_part(found),
         appendix=appendix(found),
@@ -216,7 +219,7 @@ def _facts(found: Assessment) -> tuple[tuple[str, str], ...]:
     plan = found.plan
     kind = plan.study.design.kind.replace("_", " ")
     fixes = "fix" if len(plan.fixes) == 1 else "fixes"
-    done, total = found.count("completed"), len(plan.runs)
+    done, total = found.count("completed"), plan.planned
     spent = sum(record.seconds for record in found.records.values())
     return (
         (

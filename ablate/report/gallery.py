@@ -20,6 +20,8 @@ from ablate.report.style import CAUTION, TEXT_WIDTH, look, save
 from ablate.report.sweeps_plot import shown_sweeps, sweeps
 from ablate.report.symptoms_plot import CAPTION, ranges, strips
 from ablate.report.text import plural
+from ablate.report.toggles_plot import CAPTION as TOGGLES
+from ablate.report.toggles_plot import shown_toggles, toggles
 from ablate.target import Metric
 
 
@@ -84,6 +86,8 @@ def _drawn(found: Assessment, curves: Curves) -> Any:
         )
     if shown_sweeps(found):
         yield sweeps(found), "sweeps", "sweeps", SWEEPS
+    if shown_toggles(found):
+        yield toggles(found), "toggles", "toggles", TOGGLES
     if len(found.stage.taken) > 1 and found.verdict.fixes:
         yield looks(found), "looks", "looks", LOOKS
     if max((len(points) for points in found.trajectory.values()), default=0) >= 2:
@@ -155,8 +159,9 @@ def _file(metric: str) -> str:
 
 
 SWEEPS = (
-    "The outcome against each swept knob: mean and 95 % interval (Student's t over seeds). Vertical "
-    "lines: what the fix that sets the knob means by off (dashed) and on (solid)."
+    "The outcome against each swept knob: mean and 95 % interval, from the noise of all values and seeds of the sweep. Diamond: "
+    "the best mean; filled: can't be told from it (multiple comparisons with the best, 95 %); hollow: shown to be worse. "
+    "Vertical lines: what the fix that sets the knob means by off (dashed) and on (solid)."
 )
 TRAJECTORY = (
     "Main effect on the outcome as training goes on, with its 95 % interval at each step by itself; the "

@@ -85,19 +85,42 @@ def sweeps(found: Assessment) -> Any:
 
 def _sweep(axes: Any, found: Assessment, name: str) -> None:
     responses = [r for r in found.sweeps[name] if r.mean is not None]
-    values = [r.value for r in found.sweeps[name]]
-    if logarithmic(values):
-        axes.set_xscale("log")
-        axes.set_xticks(_spaced(values), [f"{value:.4g}" for value in _spaced(values)])
-        axes.minorticks_off()
-    axes.plot([r.value for r in responses], [r.mean for r in responses], "-o", color=ACCENT, ms=4, zorder=4)
+    value_axis(axes, found, name)
+    searched = found.plan.study.sweeps[name].values is None
+    axes.plot([r.value for r in responses], [r.mean for r in responses], color=ACCENT, lw=0.6 if searched else 1.2, zorder=3)
+    best = found.knobs[name].best
     for r in responses:
         if r.ci:
             axes.plot([r.value, r.value], r.ci, color=ACCENT, lw=1.1, zorder=3)
+        top = best is not None and r.value == best.value
+        worse = best is not None and not top and r.value not in best.rivals
+        face = "white" if worse else ACCENT
+        axes.plot([r.value], [r.mean], "D" if top else "o", ms=6 if top else 4.2, mfc=face, mec=ACCENT, zorder=5 if top else 4)
     axes.set_ylim(*_limits(responses))
     _draw_marks(axes, marks(found.plan, name))
     param = found.plan.study.sweeps[name].param
     axes.set_xlabel(clipped(param if param == name else f"{name}  ({param})", 60))
+
+
+def value_axis(axes: Any, found: Assessment, name: str) -> None:
+    """The knob's axis: logarithmic where its values read better so, or where they were searched so."""
+    sweep, values = found.plan.study.sweeps[name], [r.value for r in found.sweeps[name]]
+    if not (sweep.log or logarithmic(values)):
+        return
+    axes.set_xscale("log")
+    ticks = _spaced(values) if sweep.values is not None else _round_values(min(values), max(values))
+    axes.set_xticks(ticks, [f"{value:.4g}" for value in ticks])
+    axes.minorticks_off()
+
+
+def _round_values(low: float, high: float) -> list[float]:
+    """1, 10, 100 within a range; 1, 2, 5, 10 where that gives fewer than three."""
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    for digits in ((1,), (1, 2, 5)):
+        found = [digit * 10.0**decade for decade in decades for digit in digits if low <= digit * 10.0**decade <= high]
+        if len(found) >= 3:
+            break
+    return found or [low, high]
 
 
 def _spaced(values: Sequence[float]) -> list[float]:

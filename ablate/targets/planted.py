@@ -4,10 +4,12 @@ Of its three fixes one helps (+2), one harms (-1) and one does nothing. The nois
 one is the seed's and shared by all arms, as data order and initial weights are in a real training, and one is the run's own.
 `shift` multiplies the harm, so that another context can make it a help; `evals` logs the outcome as it comes about, so that
 effects can be followed.
+A knob, `rate`, is best at 1: the outcome falls by the square of its decades from there, and above 1 the fix that helps does less.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -26,7 +28,7 @@ DEFAULTS: dict[str, Any] = {
     "seconds": 0.0,
     "broken": False,
 }
-DEFAULTS |= {"shift": 1.0, "evals": 0}
+DEFAULTS |= {"shift": 1.0, "evals": 0, "rate": 1.0}
 #: `note` changes nothing, as a placebo; this share of seeds diverges halfway.
 DEFAULTS |= {"note": "", "diverges": 0.0}
 
@@ -51,9 +53,11 @@ def train(params: Mapping[str, Any], run: Run) -> Mapping[str, float]:
     if p["broken"]:
         raise RuntimeError("planted failure")
     time.sleep(p["seconds"])
-    mean = 2.0 * p["helps"] - 1.0 * p["harms"] * p["shift"]
+    rate = float(p["rate"])
+    mean = 2.0 * p["helps"] / max(1.0, rate) - 1.0 * p["harms"] * p["shift"] - math.log10(rate) ** 2
     arm = [round(1000 * abs(float(p[key]))) for key in ("helps", "harms", "nothing")]
     arm += [round(1000 * abs(float(p["shift"])))] if p["shift"] != 1 else []  # another context has noise of its own
+    arm += [round(1000 * rate)] if rate != 1 else []
     shared = np.random.default_rng([run.seed, 0]).normal()
     own = np.random.default_rng([run.seed, 1, *arm]).normal()
     score = mean + p["noise"] * (shared + own)

@@ -1,0 +1,93 @@
+"""The points of a sweep: a cell a value, and beside it a cell for each fix that is turned the other way there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ablate.analysis.layout import Arm
+from ablate.errors import BadInput
+from ablate.sections import Params, Sweep
+from ablate.study import Study
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """One value of a sweep.
+
+    Attributes:
+        cell: what is trained for it.
+        seeds: over how many paired seeds.
+        toggled: of each fix that the sweep toggles, the cell with that fix turned the other way.
+        covered: of each further fix, the same where it is an arm of the design, and so trained anyway.
+    """
+
+    value: float
+    cell: str
+    seeds: int
+    toggled: Mapping[str, str] = field(default_factory=dict)
+    covered: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """All cells that are trained at this value."""
+        return self.cell, *self.toggled.values()
+
+
+class Resolver(Protocol):
+    """What resolves cells: `design.Cells`."""
+
+    study: Study
+
+    def key(self, arm: Arm, extra: Params) -> str: ...
+
+    def add(self, arm: Arm, extra: Params, label: str) -> str: ...
+
+
+def sweep_points(cells: Resolver, name: str, values: Sequence[int | float], arms: Collection[str]) -> tuple[SweepPoint, ...]:
+    """The points of a sweep at these values, in order.
+
+    Args:
+        arms: the cells of the design's arms.
+
+    Raises:
+        BadInput: where the param, or a fix that is toggled, changes nothing.
+    """
+    sweep = cells.study.sweeps[name]
+    if sweep.values is None and cells.key(held(cells.study, sweep), at(sweep, sweep.low)) == cells.key(
+        held(cells.study, sweep), at(sweep, sweep.high)
+    ):
+        raise BadInput(f"sweeps.{name}.param: {sweep.param!r} changes nothing between low and high; name another param")
+    points = tuple(_point(cells, name, value, arms) for value in sorted(values))
+    if len({point.cell for point in points}) < len(points):
+        raise BadInput(f"sweeps.{name}.param: {sweep.param!r} changes nothing between some of {sweep.values}; name another param")
+    return points
+
+
+def held(study: Study, sweep: Sweep) -> Arm:
+    """The fixes that are on while the knob is swept."""
+    return study.arm(sweep.fixes) if isinstance(sweep.fixes, str) else frozenset(sweep.fixes)
+
+
+def at(sweep: Sweep, value: float | None) -> Params:
+    """The swept param at a value: a whole number where the sweep asks for it."""
+    return {sweep.param: int(value) if sweep.integer and value is not None else value}
+
+
+def _point(cells: Resolver, name: str, value: int | float, arms: Collection[str]) -> SweepPoint:
+    study = cells.study
+    sweep = study.sweeps[name]
+    arm, knob = held(study, sweep), at(sweep, value)
+    label = f"{name}={value:g}"
+    cell = cells.add(arm, knob, label)
+    toggled, covered = {}, {}
+    for fix in study.proposed:
+        if fix in sweep.toggle:
+            toggled[fix] = cells.add(arm ^ {fix}, knob, f"{label}, {'without' if fix in arm else 'with'} {fix}")
+        elif (key := cells.key(arm ^ {fix}, knob)) in arms and key != cell:
+            covered[fix] = key
+    if cell in toggled.values():
+        fix = next(fix for fix, key in toggled.items() if key == cell)
+        raise BadInput(f"sweeps.{name}.toggle: {fix} changes nothing while {sweep.param} is swept; leave it out")
+    return SweepPoint(float(value), cell, sweep.seeds, toggled, covered)
