@@ -7,17 +7,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ablate.analysis.checks import Check
 from ablate.analysis.claims import ClaimResult
+from ablate.analysis.divergence import Divergence
 from ablate.analysis.effects import Effect
 from ablate.analysis.sweeps import Response
 from ablate.analysis.symptoms import DefectResult, SymptomResult
 from ablate.analysis.verdict import Verdict, secondary
+from ablate.checks import Inspection
 from ablate.design import Plan
 from ablate.evidence import Evidence
 from ablate.holding import Holding, holding
 from ablate.knobs import Knob, judge_knobs
+from ablate.preregistration import Registered, registered
 from ablate.records import Record, Records, reason
-from ablate.sections import Goal
 from ablate.stages import Stage, looks_warnings, stage, verdict_at
 from ablate.tables import design_table
 
@@ -34,6 +37,7 @@ class Assessment:
         symptoms, defects: what a report saw, looked for in the arm without fixes, over all seeds.
         secondary: for each secondary metric, each fix's effect and adjusted p.
         holding: whether the verdict holds as training goes on, and in the study's contexts.
+        checks, divergence, registered: what the study says of itself: see `checks` and `preregistration`.
         warnings: what a reader must know before believing the verdict.
         stage: the looks taken, and whether the study has ended.
     """
@@ -48,6 +52,9 @@ class Assessment:
     knobs: Mapping[str, Knob]
     secondary: Mapping[str, Mapping[str, tuple[Effect, float]]]
     holding: Holding
+    checks: tuple[Check, ...]
+    divergence: Divergence
+    registered: Registered
     warnings: tuple[str, ...]
     stage: Stage
 
@@ -66,8 +73,9 @@ class Assessment:
 
     @property
     def complete(self) -> bool:
-        """Every planned run completed."""
-        return self.count("completed") == self.plan.planned
+        """Every planned run completed, or diverged where the study says what that is worth."""
+        diverged = 0 if self.plan.study.outcome.on_divergence is None else self.count("diverged")
+        return self.count("completed") + diverged == self.plan.planned
 
 
 def assess(plan: Plan, records: Records) -> Assessment:
@@ -79,9 +87,12 @@ def assess(plan: Plan, records: Records) -> Assessment:
     kept = {key: record for key, record in kept.items() if key in planned}
     evidence = Evidence(plan, kept, records)
     symptoms = evidence.symptoms()
-    verdict = verdict_at(plan, kept)
+    inspection = Inspection(plan, kept, records, registered(plan, records))
+    verdict = inspection.verdict(verdict_at(plan, kept))
     knobs = judge_knobs(plan, kept)
     holds = holding(plan, kept, records, verdict)
+    if inspection.reasons:  # what withholds the verdict withholds it in every context
+        holds = holds.silent()
     return Assessment(
         plan=plan,
         records=kept,
@@ -95,7 +106,10 @@ def assess(plan: Plan, records: Records) -> Assessment:
             goal.metric: secondary(design_table(plan, kept, goal), plan.layout, plan.looks) for goal in plan.study.secondary
         },
         holding=holds,
-        warnings=(*looks_warnings(reached), *_warnings(plan, kept), *verdict.warnings, *holds.warnings),
+        checks=inspection.checks,
+        divergence=inspection.divergence,
+        registered=inspection.registered,
+        warnings=(*looks_warnings(reached), *_warnings(plan, kept), *inspection.warnings, *verdict.warnings, *holds.warnings),
         stage=reached,
     )
 
@@ -106,7 +120,8 @@ def _warnings(plan: Plan, kept: Mapping[str, Record]) -> list[str]:
         said.append("quick: a small budget, to see that the study works; not a verdict to act on")
     if not plan.target.declaration.metrics:
         said.append("the target declares no metrics: that they can be compared across arms is assumed")
-    lost = np.flatnonzero(~np.isfinite(design_table(plan, kept, plan.study.outcome).values).all(axis=1)).tolist()
+    any_worth = plan.study.outcome.model_copy(update={"on_divergence": 0.0})  # a diverged run is there
+    lost = np.flatnonzero(~np.isfinite(design_table(plan, kept, any_worth).values).all(axis=1)).tolist()
     if lost:
         said.append(f"seeds left out because an arm is missing: {', '.join(map(str, lost))}")
     for state in ("failed", "diverged"):
@@ -115,20 +130,4 @@ def _warnings(plan: Plan, kept: Mapping[str, Record]) -> list[str]:
             first = reason(kept[ended[0].id].error)
             why = f"; the first: {ended[0].name}" + (f": {first}" if first else "")
             said.append(f"{len(ended)} of {plan.planned} runs {state}{why} (runs.csv has all)")
-    return said + _without_effect(plan, kept)
-
-
-def _without_effect(plan: Plan, kept: Mapping[str, Record]) -> list[str]:
-    """A fix whose every pair of arms ends exactly alike was most likely never read by the target."""
-    names = sorted({name for record in kept.values() for name in record.metrics} - {"seconds"})
-    tables = [design_table(plan, kept, Goal(metric=name)).values for name in names]
-    lost = ~np.isfinite(design_table(plan, kept, plan.study.outcome).values).all(axis=1)
-    y = np.stack(tables)[:, ~lost] if tables else np.empty((0, 0, len(plan.arms)))
-    said = []
-    for name, weights in plan.layout.mains.items():
-        on, off = np.flatnonzero(weights > 0), np.flatnonzero(weights < 0)
-        if y.size and np.array_equal(y[..., off], y[..., on], equal_nan=True):
-            said.append(
-                f"{name} changed nothing: every run with it on ended exactly as with it off; does the target read its params?"
-            )
     return said

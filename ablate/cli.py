@@ -76,11 +76,12 @@ def run(
 ) -> None:
     """Train what is missing, then analyse and write the report. Run again, it resumes; complete, it only re-reports."""
     from ablate import display
-    from ablate.driver import Driver, default_storage, missing
+    from ablate.driver import Driver, default_storage, missing, unchecked
+    from ablate.preregistration import register
     from ablate.progress import Progress
     from ablate.records import Records
     from ablate.search import search, with_asked
-    from ablate.stages import due, stage, until_decided
+    from ablate.stages import due, stage, until_decided, with_checks
     from ablate.tracking import DEFAULT_URI, MLflowTracker, NullTracker
     from ablate.trials import Trials
 
@@ -94,20 +95,22 @@ def run(
             records.keep_to(plan.fingerprints())
         trials = Trials(storage or default_storage(records.out), plan)
         tracker = NullTracker() if uri == "none" else MLflowTracker(uri, plan, records.identity())
+        register(plan, records, fresh)
         if fresh:  # once it is known that all three can be written
             records.forget()
             trials.forget()
             tracker.forget()
             records.keep_to(plan.fingerprints())
         driver = Driver(plan, records, trials, tracker)
-        trained = 0
-        if due(plan, records.load()) or plan.to_ask:
-            on, at_most = _device(device, plan.study.resources), len(missing(plan, records.load())) + sum(plan.to_ask.values())
+        trained, checks = 0, unchecked(plan, records)
+        if checks or due(plan, records.load()) or plan.to_ask:
+            at_most = len(missing(plan, records.load())) + sum(plan.to_ask.values()) + len(checks)
+            on = _device(device, plan.study.resources)
             with _engine(engine, workers, ray_address, plan.study.resources, at_most) as trainer:
-                for part, todo in until_decided(plan, records.load, _say):
+                for part, todo in with_checks(until_decided(plan, records.load, _say), plan, checks):
                     with Progress(part, records) as watcher:
                         driver.train(todo, trainer, watcher, on)
-                    trained += len(todo)
+                    trained += sum(not each.again for each in todo)
                 if plan.to_ask:
                     before = stage(plan, records.load()).plan
                     with Progress(before, records) as watcher:
@@ -167,6 +170,7 @@ def status(
 def report(study: StudyFile, seeds: Seeds = None, quick: Quick = False, out: Out = None, set_: Set = None) -> None:
     """Analyse again and rewrite the report from what is stored. Trains nothing."""
     from ablate import display
+    from ablate.preregistration import register
     from ablate.records import Records
     from ablate.search import with_asked
 
@@ -175,6 +179,7 @@ def report(study: StudyFile, seeds: Seeds = None, quick: Quick = False, out: Out
     if not records.load():
         raise BadInput(f"{records.out}: holds no runs; `python -m ablate run {study}` trains them")
     with records.lock():
+        register(made, records)
         found, pdf = _report(with_asked(made, records), records)
     console = display.stdout()
     display.verdict(console, found)

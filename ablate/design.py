@@ -15,6 +15,7 @@ from ablate.arms import arms_of
 from ablate.errors import BadInput
 from ablate.fit import check_fit
 from ablate.points import SweepPoint, sweep_points
+from ablate.run import AGAIN
 from ablate.sections import Params, ParamValue, Sweep
 from ablate.study import Study, override
 from ablate.target import Declaration, Target
@@ -58,12 +59,12 @@ class PlannedRun:
 
     @property
     def id(self) -> str:
-        return run_id(self.cell.id, self.seed) + ("-again" if self.again else "")
+        return run_id(self.cell.id, self.seed) + (AGAIN if self.again else "")
 
     @property
     def name(self) -> str:
         """The name that MLflow shows."""
-        return f"{self.cell.label} · seed {self.seed}"
+        return f"{self.cell.label} · seed {self.seed}" + (" (again)" if self.again else "")
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,12 @@ class Plan:
         most = max((point.seeds for point in points), default=0)
         wanted += [(seed, cell) for seed in range(most) for point in points if seed < point.seeds for cell in point.cells]
         return tuple(PlannedRun(self.cells[cell], seed) for seed, cell in dict.fromkeys(wanted))
+
+    @property
+    def checks(self) -> tuple[PlannedRun, ...]:
+        """What is trained beside the design, to check it: the arm with most fixes on and seed 0, a second time."""
+        most = max(self.layout.arms, key=len)
+        return (PlannedRun(self.cells[self.arms[most]], 0, again=True),)
 
     @property
     def to_ask(self) -> dict[str, int]:

@@ -35,7 +35,9 @@ def stdout() -> Console:
 
 
 def verdict(console: Console, found: Assessment) -> None:
-    """Claims, warnings, the headline and the verdict table."""
+    """Claims, warnings, the headline, the verdict table, and how the study's own checks ended."""
+    from ablate.checked import summary
+
     if found.claims:
         _claims(console, found.claims)
     for warning in found.warnings:
@@ -45,6 +47,8 @@ def verdict(console: Console, found: Assessment) -> None:
         console.print(_fixes(found))
     for line in sweep_lines(found):
         console.print(_escape(line), soft_wrap=True)
+    console.print(f"checks    {_escape(summary(found.checks))}", soft_wrap=True)
+    console.print(f"analysis  {_escape(found.registered.said)}", soft_wrap=True)
 
 
 def _fixes(found: Assessment) -> Table:

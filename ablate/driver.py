@@ -38,6 +38,12 @@ def missing(plan: Plan, records: Mapping[str, Record]) -> list[PlannedRun]:
     return [run for run in plan.runs if run.id not in records or records[run.id].state == "failed"]
 
 
+def unchecked(plan: Plan, records: Records) -> list[PlannedRun]:
+    """The same of the runs that check the study and are none of its design."""
+    ended = {run.id: records.load_one(run.id) for run in plan.checks}
+    return [run for run in plan.checks if (record := ended[run.id]) is None or record.state == "failed"]
+
+
 class Driver:
     """Carries a plan out.
 
@@ -69,7 +75,8 @@ class Driver:
         for event in engine.run(tasks):
             run = runs[event.run_id]
             if isinstance(event, Task):
-                self._trials.start(run)
+                if not run.again:
+                    self._trials.start(run)
                 watcher.started(run)
             else:
                 watcher.ended(run, self._keep(run, event))
@@ -96,6 +103,8 @@ class Driver:
             result = replace(result, state="failed", error=lacks)
         elif result.state == "completed" and not math.isfinite(result.metrics.get(wanted, 0.0)):
             result = replace(result, state="diverged")
+        if run.again:  # a check: the stores hold the runs of the design
+            return self._records.add(result)
         self._kept += result.state == "completed"
         return self._tell(run, self._records.add(result), anew=True)
 

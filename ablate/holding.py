@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,11 @@ class Holding:
         moving = [text for name, course in self.courses.items() for text in warned(name, course)]
         return (*moving, *(f"context {name}: {text}" for name in self.contexts for text in self._said(name)))
 
+    def silent(self) -> Holding:
+        """The same without verdicts: where what the study rests on failed, its contexts have none either."""
+        none = {name: Verdict({}, {}, "", ("as for the study itself",)) for name in self.contexts}
+        return replace(self, contexts=none, compared={}, agreement={}, headline="")
+
     def _said(self, context: str) -> list[str]:
         verdict, lost = self.contexts[context], self.lost[context]
         if not verdict.fixes:
@@ -73,7 +78,7 @@ class Holding:
 def holding(plan: Plan, kept: Mapping[str, Record], records: Records, own: Verdict) -> Holding:
     """Whether a study's own verdict holds as training goes on and in its contexts."""
     outcome = plan.study.outcome
-    logged = step_tables(plan, records)
+    logged = step_tables(plan, records, {run for run, record in kept.items() if record.state == "diverged"})
     tables = {name: design_table(plan, kept, outcome, name) for name in plan.contexts}
     contexts = {
         name: judge(table, plan.layout, outcome.metric, outcome.minimum_effect, plan.looks) for name, table in tables.items()
@@ -92,10 +97,14 @@ def holding(plan: Plan, kept: Mapping[str, Record], records: Records, own: Verdi
     )
 
 
-def step_tables(plan: Plan, records: Records) -> dict[int, Array]:
-    """Step → the outcome logged there over the study's own arms, [seeds, arms], more is better; NaN where it was not logged."""
+def step_tables(plan: Plan, records: Records, without: Collection[str] = ()) -> dict[int, Array]:
+    """Step → the outcome logged there over the study's own arms, [seeds, arms], more is better; NaN where it was not logged.
+
+    Args:
+        without: runs that are left out.
+    """
     outcome, arms = plan.study.outcome, plan.arm_ids()
-    frame = curve_frame(plan, records, {arm: arm for arm in arms}, outcome.metric)
+    frame = curve_frame(plan, records, {arm: arm for arm in arms}, outcome.metric, without)
     found = {}
     for step, part in frame.groupby("step"):
         last = part.drop_duplicates(["seed", "label"], keep="last")

@@ -86,6 +86,8 @@ class Progress:
             self._line()
 
     def _count(self, run: PlannedRun, record: Record) -> None:
+        if run.again:
+            return
         group = self._group(run)
         if record.state == "failed":
             self._failed[group] += 1
@@ -101,7 +103,7 @@ class Progress:
 
     def _group(self, run: PlannedRun) -> str:
         """The line a run is counted on: its arm, or its sweep."""
-        arm = run.cell.id in self._plan.arms.values() or self._plan.context_of(run.cell.id)
+        arm = run.cell.id in self._plan.arms.values() or self._plan.context_of(run.cell.id) or "=" not in run.cell.label
         return run.cell.label if arm else run.cell.label.partition("=")[0] + " sweep"
 
     def _left(self) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+#: What the id of a run that repeats another, to check that it can be repeated, ends in.
+AGAIN = "-again"
 #: One logged value: (metric, step, value).
 Point = tuple[str, int, float]
 

@@ -150,6 +150,16 @@ def until_decided(
         tell(f"every fix is decided: {now.place}; {now.saved} runs saved")
 
 
+def with_checks(
+    parts: Iterator[tuple[Plan, list[PlannedRun]]], plan: Plan, checks: Sequence[PlannedRun]
+) -> Iterator[tuple[Plan, list[PlannedRun]]]:
+    """The same parts, the first with the runs that check the study behind its own; these alone where there is no part."""
+    part, todo = next(parts, (plan, []))
+    if todo or checks:
+        yield part, [*todo, *checks]
+    yield from parts
+
+
 def look_line(now: Stage, look: Look) -> str:
     """`look 2 of 4 (6 seeds): logit_scale helps, bbox_filter open`."""
     number = now.looks.index(look.seeds) + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,17 +36,20 @@ def value_of(record: Record | None, goal: Goal) -> float:
     return outcome_of(record, goal.metric)
 
 
-def curve_frame(plan: Plan, records: Records, cells: Mapping[str, str], metric: str) -> pd.DataFrame:
+def curve_frame(
+    plan: Plan, records: Records, cells: Mapping[str, str], metric: str, without: Collection[str] = ()
+) -> pd.DataFrame:
     """One step metric of some cells, long: columns `label`, `seed`, `step`, `value`.
 
     Args:
         cells: label → cell id.
+        without: runs that are left out.
     """
     import pandas as pd
 
     frames = []
     for label, cell in cells.items():
-        for run in (run for run in plan.runs if run.cell.id == cell):
+        for run in (run for run in plan.runs if run.cell.id == cell and run.id not in without):
             curve = records.curves(run.id)
             if metric in curve:
                 part = curve[["step", metric]].dropna().rename(columns={metric: "value"})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ablate.analysis.effects import Effect
 from ablate.analysis.verdict import SCHEMA_VERSION, Interaction, as_estimate
 from ablate.assess import Assessment
+from ablate.checked import own_json, placebos_json
 from ablate.design import PlannedRun
 from ablate.evidence import symptom_json
 from ablate.knobs import knob_json
@@ -50,7 +51,8 @@ def verdict_json(found: Assessment) -> dict[str, Any]:
                 "seeds_needed": fix.seeds_needed,
             }
             for name, fix in verdict.fixes.items()
-        },
+        }
+        | placebos_json(found),
         "interactions": {name: _interaction(found) for name, found in verdict.interactions.items()},
         "ranking": verdict.ranking,
         "headline": verdict.headline,
@@ -68,6 +70,7 @@ def verdict_json(found: Assessment) -> dict[str, Any]:
         "stopping": looks_json(found.stage),
         "knobs": {name: knob_json(knob) for name, knob in found.knobs.items()},
         "symptoms": [symptom_json(result) for result in found.symptoms],
+        **own_json(found),
     }
 
 

@@ -85,7 +85,9 @@ def open_plan(declared: Mapping[str, Any] | None = None, **changes: Any) -> Plan
 def train(made: Plan, out: Path, skip: tuple[str, ...] = ()) -> Records:
     """The records of a plan trained in this process, but for the runs skipped."""
     records = Records(out)
-    tasks = [Task(run.id, made.target.name, run.cell.params, run.seed) for run in made.runs if run.id not in skip]
+    tasks = [
+        Task(run.id, made.target.name, run.cell.params, run.seed) for run in (*made.runs, *made.checks) if run.id not in skip
+    ]
     with InlineEngine() as engine:
         for event in engine.run(tasks):
             if isinstance(event, Result):

@@ -15,13 +15,14 @@ from rich.console import Console
 from ablate import display
 from ablate.assess import assess
 from ablate.design import Plan, make_plan
+from ablate.driver import unchecked
 from ablate.engines.base import Result, Task
 from ablate.engines.inline import InlineEngine
 from ablate.forecast import forecast, progress
 from ablate.records import Records
 from ablate.report.appendix import appendix
 from ablate.report.looks import looks_part
-from ablate.stages import due, stage, until_decided
+from ablate.stages import due, stage, until_decided, with_checks
 from ablate.study import load_study
 from ablate.written import verdict_json
 from tests.builders import PLANTED, plan, study
@@ -48,11 +49,11 @@ def sit(made: Plan, records: Records, at_most: int | None = None, broken: tuple[
     told: list[str] = []
     count = 0
     with InlineEngine() as engine:
-        for _, todo in until_decided(made, records.load, told.append):
+        for _, todo in with_checks(until_decided(made, records.load, told.append), made, unchecked(made, records)):
             for run in todo:
                 if count == at_most:
                     return told
-                count += 1
+                count += not run.again
                 task = Task(run.id, made.target.name, run.cell.params, run.seed)
                 (result,) = [event for event in engine.run([task]) if isinstance(event, Result)]
                 failed = replace(result, state="failed", metrics={}, points=(), error="ValueError: why")

@@ -12,6 +12,7 @@ from ablate.analysis.effects import LEVEL, Effect, mean_effect
 from ablate.assess import Assessment
 from ablate.design import Plan
 from ablate.report.appendix import Appendix, appendix
+from ablate.report.checks import ChecksPart, checks_part
 from ablate.report.curves import LAST_PART, Curves
 from ablate.report.gallery import Figure, cautioned
 from ablate.report.holds import Contexts, Price, contexts_part, courses_said, price_part
@@ -135,6 +136,7 @@ class Content:
     sweeps: tuple[SweepNote, ...]
     knobs: tuple[KnobPart, ...]
     claims: tuple[Mapping[str, str], ...]
+    checks: ChecksPart
     appendix: Appendix
     ended: float
 
@@ -170,6 +172,7 @@ def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Cont
         sweeps=tuple(_sweep(found, name) for name in shown_sweeps(found)),
         knobs=tuple(knob_part(found, name) for name in shown_sweeps(found)),
         claims=claim_rows(found.plan, found.claims),
+        checks=checks_part(found),
         appendix=appendix(found),
         ended=max((record.started + record.seconds for record in found.records.values()), default=0.0),
     )

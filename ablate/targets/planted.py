@@ -19,8 +19,18 @@ import numpy as np
 from ablate.run import Run
 from ablate.target import Metric, declare
 
-DEFAULTS = {"helps": 0.0, "harms": 0.0, "nothing": 0.0, "noise": 0.5, "steps": 20, "seconds": 0.0, "broken": False}
+DEFAULTS: dict[str, Any] = {
+    "helps": 0.0,
+    "harms": 0.0,
+    "nothing": 0.0,
+    "noise": 0.5,
+    "steps": 20,
+    "seconds": 0.0,
+    "broken": False,
+}
 DEFAULTS |= {"shift": 1.0, "evals": 0, "rate": 1.0}
+#: `note` changes nothing, as a placebo; this share of seeds diverges halfway.
+DEFAULTS |= {"note": "", "diverges": 0.0}
 
 
 def resolve(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,8 +61,11 @@ def train(params: Mapping[str, Any], run: Run) -> Mapping[str, float]:
     shared = np.random.default_rng([run.seed, 0]).normal()
     own = np.random.default_rng([run.seed, 1, *arm]).normal()
     score = mean + p["noise"] * (shared + own)
-    for step in range(p["steps"]):
+    lost = np.random.default_rng([run.seed, 2]).random() < p["diverges"]
+    for step in range(p["steps"] // 2 if lost else p["steps"]):
         run.log_metrics({"progress": score * (step + 1) / p["steps"]}, step)
+    if lost:
+        return {"score": float("nan")}
     for part in range(1, p["evals"] + 1):
         done = part / p["evals"]
         early = np.random.default_rng([run.seed, 2, part, *arm]).normal() * (1 - done)

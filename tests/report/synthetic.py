@@ -106,7 +106,8 @@ def add_results(plan: Plan, out: Path, broken: Mapping[str, str] | None = None, 
         skip: how many runs at the end of the plan are left missing.
     """
     records = Records(out)
-    for index, run in enumerate(plan.runs[: len(plan.runs) - skip]):
+    runs = plan.runs[: len(plan.runs) - skip]
+    for index, run in enumerate((*runs, *plan.checks) if runs else ()):
         started = EPOCH + 10 * index
         if broken and run.id in broken:
             records.add(Result(run.id, "failed", started, 1.0, error=broken[run.id]))
