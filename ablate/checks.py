@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ablate.analysis.checks import Check, Pair, Trace, arm_pairs, manipulation, placebo, repeated
+from ablate.analysis.checks import PAIR, Check, Pair, Trace, arm_pairs, manipulation, placebo, repeated
 from ablate.analysis.divergence import Divergence, count_diverged
 from ablate.analysis.noise import outliers, unequal
 from ablate.analysis.verdict import Verdict, withheld
@@ -72,7 +72,8 @@ class Inspection:
     def warnings(self) -> list[str]:
         """What a reader must know of checks that withhold nothing."""
         said = [check.detail for check in self.checks if not check.fatal and check.passed is False]
-        said += [check.detail for check in self.checks if check.fatal and check.passed is None and self._testable]
+        untold = [check.detail for check in self.checks if check.passed is None and (check.fatal or check.name == PAIR)]
+        said += untold if self._testable else []
         if self.divergence.runs and (self._plan.study.secondary or self._logged_outcome):
             said.append("secondary outcomes and the effect as training goes on leave out the seeds in which a run diverged")
         return said
