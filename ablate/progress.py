@@ -110,8 +110,8 @@ class Progress:
         if not self._trained:
             return ""
         left = self._plan.planned - sum(self._done.values()) - sum(self._failed.values())
-        seconds = (time.monotonic() - self._clock) / self._trained * left
-        return f"{seconds // 60:.0f}:{seconds % 60:02.0f} left"
+        seconds = round((time.monotonic() - self._clock) / self._trained * left)
+        return f"{seconds // 60}:{seconds % 60:02d} left"
 
     def _line(self) -> None:
         self._said, self._said_at = time.monotonic(), self._trained

@@ -41,7 +41,7 @@ class Change(Section):
     @model_validator(mode="after")
     def _steps_fit(self) -> Change:
         if self.steps and self.steps[0] > self.steps[1]:
-            raise ValueError(f"steps must go from a first to a last step, but is {self.steps}")
+            raise ValueError(f"must hold steps from a first to a last one, but steps is {self.steps}")
         return self
 
 
@@ -66,6 +66,7 @@ class Design(Section):
     resolution: Literal[4, 5] | None = Field(
         None,
         description="of fractional: 4 keeps main effects clear of two-way interactions, 5 these of each other too; default 4",
+        json_schema_extra={"anyOf": [{"enum": [4, 5, "IV", "V"]}, {"type": "null"}]},
     )
     arms: list[str] | None = Field(None, min_length=2, description="of custom: all_on, all_off, or fixes joined by +")
 

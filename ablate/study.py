@@ -211,7 +211,10 @@ def _yaml_line(error: YAMLError) -> str:
 
 def _one_line(error: ValidationError, raw: Mapping[str, Any]) -> str:
     """The first complaint of a validation, as `key: value: remedy`."""
-    first = error.errors()[0]
+    complaints = error.errors()
+    first = next(
+        (each for each in complaints if each["type"] == "extra_forbidden"), complaints[0]
+    )  # the misspelt, not the missing
     kind, context = first["type"], first.get("ctx", {})
     location = first["loc"] if kind == "missing" else _in_file(first["loc"], raw)
     key = ".".join(str(part) for part in location)

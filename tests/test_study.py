@@ -129,6 +129,7 @@ def test_an_unknown_key_with_a_line_break_is_still_one_line(tmp_path: Path) -> N
             r"claims\.c\.arm: 'x' is not a fix",
         ),
         ({"claims": [{"name": "c", "metric": "m", "comparison": "=", "value": 1}]}, r"claims\.0\.comparison: '=' can't be used"),
+        ({"stopping": {"lookz": [4]}}, r"stopping\.lookz: unknown key; use 'looks'"),
         ({"stopping": {"looks": [4, 4]}}, r"stopping\.looks must grow from at least 2, but is \[4, 4\]"),
         ({"contexts": {"small": {"helps": 1}}}, r"contexts\.small\.helps: fixes\.good sets this param"),
         ({"contexts": {"a/b": {}}}, r"contexts\.a/b: the name must be of letters"),
@@ -138,7 +139,7 @@ def test_an_unknown_key_with_a_line_break_is_still_one_line(tmp_path: Path) -> N
         ({"design": {"resolution": "V"}}, r"design\.resolution belongs to kind: fractional"),
         (
             {"fixes": {"a": {**FIXES["good"], "changes": {"metric": "m", "steps": [3, 1]}}}},
-            r"steps must go from a first to a last step, but is \[3, 1\]",
+            r"fixes\.a\.changes must hold steps from a first to a last one, but steps is \[3, 1\]",
         ),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ablate.analysis.effects import LEVEL, Array, Effect, contrast, mean_effect, per_seed, residual
+from ablate.analysis.effects import LEVEL, Array, Effect, contrast, mean_effect, per_seed, residual, rounding_of
 from ablate.analysis.layout import Layout
 
 
@@ -46,7 +46,9 @@ def _told(y: Array, effect: Effect | None, weights: Array | None, level: float) 
     do differ, the noise of all arms stands in: an interval of width 0 would claim what two seeds can't show."""
     if effect is None or weights is None:
         return None
-    if effect.error == 0 and effect.effect != 0:
+    if abs(effect.effect) <= rounding_of(y):
+        effect = replace(effect, effect=0.0)
+    if effect.error <= rounding_of(y) and effect.effect != 0:
         pooled = residual(y)
         effect = replace(effect, error=float((weights @ weights * pooled.mean_square / len(y)) ** 0.5), df=pooled.df)
     return replace(effect, level=level)

@@ -46,19 +46,19 @@ class Effect:
 
     @property
     def p(self) -> float:
-        """Two-sided p of no effect. With no noise at all, 1 for an effect of exactly 0 and 0 otherwise."""
+        """Two-sided p of no effect."""
         return min(1.0, 2 * min(self.below(0.0), self.above(0.0))) if self.spent is None else self.spent
 
     def above(self, value: float) -> float:
-        """One-sided p against an effect of at most `value`."""
+        """One-sided p against an effect of at most `value`. Without any noise it is a sign test's, of df + 1 that agree."""
         if self.error == 0:
-            return float(self.effect <= value)
+            return 1.0 if self.effect <= value else float(0.5 ** (self.df + 1))
         return float(special.stdtr(self.df, (value - self.effect) / self.error))
 
     def below(self, value: float) -> float:
-        """One-sided p against an effect of at least `value`."""
+        """One-sided p against an effect of at least `value`. Without any noise it is a sign test's, of df + 1 that agree."""
         if self.error == 0:
-            return float(self.effect >= value)
+            return 1.0 if self.effect >= value else float(0.5 ** (self.df + 1))
         return float(special.stdtr(self.df, (self.effect - value) / self.error))
 
 
@@ -121,7 +121,7 @@ def contrasts(y: Array, weights: Mapping[str, Array]) -> dict[str, Effect]:
         y: outcomes, [seeds, arms], more is better.
         weights: name → a weight an arm, [arms], which sum to 0; those that are not 0 all of one size.
     """
-    rounding = _rounding(y)
+    rounding = rounding_of(y)
     residuals: dict[bytes, Residual] = {}
     means = y.mean(axis=0)
     found = {}
@@ -147,7 +147,7 @@ def mean_effect(values: Array) -> Effect:
     return Effect(float(values.mean()), float(values.std(ddof=1) / np.sqrt(count)), count - 1)
 
 
-def _rounding(y: Array) -> float:
+def rounding_of(y: Array) -> float:
     """Below this a figure made of `y` is rounding: of noise-free outcomes, neither noise nor an effect."""
     return 64 * float(np.finfo(float).eps) * float(np.abs(y).max())
 

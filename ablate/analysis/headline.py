@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 MOST = 2
 
 
-def headline(fixes: Mapping[str, FixVerdict], interactions: Mapping[str, Interaction], metric: str) -> str:
-    """The verdict in a few sentences."""
+def headline(fixes: Mapping[str, FixVerdict], interactions: Mapping[str, Interaction], metric: str, minimum: float = 0.0) -> str:
+    """The verdict in a few sentences; an effect shown to be there, but not to be worth having, is said to be so."""
     said = []
     for which in ("helps", "harms"):
         found = sorted((n for n in fixes if fixes[n].word == which), key=lambda n: -abs(fixes[n].effect.effect))
-        said += [f"{name} {which} ({signed(fixes[name].effect)})" for name in found]
+        said += [f"{name} {which} ({signed(fixes[name].effect)}){_worth(fixes[name].effect, minimum)}" for name in found]
     if not said:
         said = [f"no fix is shown to change {metric}"]
     text = f"On {metric}: " + "; ".join(said) + "."
@@ -28,6 +28,12 @@ def headline(fixes: Mapping[str, FixVerdict], interactions: Mapping[str, Interac
     small = [name for name in fixes if fixes[name].word == "negligible"]
     text += f" Too small to matter: {', '.join(small)}." if small else ""
     return text + _open(fixes)
+
+
+def _worth(effect: Effect, minimum: float) -> str:
+    """A caution where the interval reaches into what is too small to matter."""
+    nearest = min(effect.ci(), key=abs)
+    return f", though perhaps by less than the {minimum:g} worth having" if abs(nearest) < minimum else ""
 
 
 def _open(fixes: Mapping[str, FixVerdict]) -> str:

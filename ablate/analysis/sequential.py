@@ -169,6 +169,11 @@ def over_looks(history: Sequence[Effect], bounds: Boundaries) -> Effect:
 
 
 def equivalence_p(history: Sequence[Effect], minimum: float, bounds: Boundaries | None = None) -> float:
-    """p of two one-sided tests that the effect lies beyond ± minimum (Schuirmann 1987); over all looks, if several."""
+    """p of two one-sided tests that the effect lies beyond ± minimum (Schuirmann 1987); over all looks, if several.
+
+    What an earlier look showed stands, unless the estimate lies beyond now.
+    """
+    if abs(history[-1].effect) >= minimum:
+        return 1.0
     nominal = [max(effect.above(-minimum), effect.below(minimum)) for effect in history]
     return bounds.p(nominal) if bounds else nominal[-1]

@@ -146,7 +146,7 @@ def judge(outcome: Table, layout: Layout, metric: str, minimum: float, looks: Lo
     fixes = {
         name: _fix(y, layout.mains[name], found, parts[name], minimum, len(mains), family.alpha) for name, found in mains.items()
     }
-    return Verdict(fixes, interactions, headline(fixes, interactions, metric), unattributed(interactions))
+    return Verdict(fixes, interactions, headline(fixes, interactions, metric, minimum), unattributed(interactions))
 
 
 class Family:
@@ -194,14 +194,12 @@ def _interaction(family: Family, layout: Layout, name: str, effect: Effect, p: f
     found = Interaction(effect, p, said)
     if not found.real or " = " in name:  # an aliased pair is never claimed through
         return found
-    simple = {}
     a, b = name.split("*")
-    for fix, other in ((a, b), (b, a)):
-        parts = {on: layout.simple(fix, other, on) for on in (False, True)}
-        tested = {on: family.test({fix: weights})[fix] for on, weights in parts.items() if weights is not None}
-        if len(tested) == 2:
-            simple[fix] = tuple((effect, said) for effect, _, said in tested.values())
-    return Interaction(effect, p, said, simple)  # type: ignore[arg-type]
+    weights = {f"{fix} {on}": layout.simple(fix, other, on) for fix, other in ((a, b), (b, a)) for on in (False, True)}
+    tested = family.test({key: each for key, each in weights.items() if each is not None})  # Holm over the pair's four
+    told = {key: (simple, word) for key, (simple, _, word) in tested.items()}
+    pairs = {fix: (told.get(f"{fix} False"), told.get(f"{fix} True")) for fix in (a, b)}
+    return Interaction(effect, p, said, {fix: (off, on) for fix, (off, on) in pairs.items() if off and on})
 
 
 def _too_few(outcome: Table, layout: Layout, whole: int) -> str:

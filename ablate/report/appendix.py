@@ -95,7 +95,7 @@ def _design(found: Assessment) -> tuple[tuple[str, str], ...]:
         ("kind", f"{plan.study.design.kind.replace('_', ' ')} over {', '.join(plan.fixes)}"),
         (
             "cells",
-            f"{len(plan.cells)} ({arms}, {plural(further, 'further sweep point')})",
+            f"{len(plan.cells)} ({arms}, {plural(further, 'further cell')})",
         ),
         ("paired seeds", str(plan.seeds)),
         ("runs planned", str(plan.planned)),
