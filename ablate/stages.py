@@ -1,7 +1,8 @@
 """How far a study that may stop early has come: which looks were taken, whether it has ended, what is to be trained now.
 
 All of it follows from the plan and the records, so `run`, `report`, `status` and `plan` agree, and an interrupted study goes on
-at the look it was in. Sweeps are trained together with the first look's blocks: workers that a look would leave idle have work,
+at the look it was in. A look beyond which a block was begun is passed, whatever is found at it later: more records never take a
+study back. Sweeps are trained together with the first look's blocks: workers that a look would leave idle have work,
 and wherever a study ends its parts are the same.
 """
 
@@ -60,7 +61,7 @@ class Stage:
     @property
     def index(self) -> int:
         """The number of the look it stands at, from 1."""
-        return len(self.taken) + (not self.ended)
+        return self.looks.index(self.plan.seeds) + 1
 
     @property
     def saved(self) -> int:
@@ -97,20 +98,29 @@ def verdict_at(plan: Plan, records: Mapping[str, Record]) -> Verdict:
 def stage(plan: Plan, records: Mapping[str, Record]) -> Stage:
     """Where a study stands by its records.
 
-    A look is taken once each run of its arms was tried. A verdict that is withheld there decides nothing: the study goes on.
+    A look is taken once each run of its arms was tried. A verdict that is withheld there decides nothing: the study goes on. It
+    ends at the earliest look that decides every fix and beyond which no block was begun.
     """
     if plan.looks is None:
         return Stage(plan, plan)
     seeds = plan.looks.seeds
     whole, taken = plan.up_to(seeds[-1]), list[Look]()
+    begun = _begun(whole, records)
     for each in seeds:
         now = plan.up_to(each)
-        if not _tried(now, records):
+        passed = begun > each
+        if not passed and not _tried(now, records):
             return Stage(whole, now, tuple(taken), ended=False)
         taken.append(Look(each, verdict_at(now, records)))
-        if taken[-1].verdict.decided:
+        if not passed and taken[-1].verdict.decided:
             break
     return Stage(whole, now, tuple(taken))
+
+
+def _begun(whole: Plan, records: Mapping[str, Record]) -> int:
+    """Blocks up to the last of which a run was tried; a sweep's run is no block's, though an arm may share it."""
+    swept = {run.id for run in whole.up_to(0).runs}
+    return max((run.seed + 1 for run in whole.runs if run.id in records and run.id not in swept), default=0)
 
 
 def _tried(plan: Plan, records: Mapping[str, Record]) -> bool:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from ablate import display
@@ -19,13 +22,13 @@ from ablate.driver import unchecked
 from ablate.engines.base import Result, Task
 from ablate.engines.inline import InlineEngine
 from ablate.forecast import forecast, progress
-from ablate.records import Records
+from ablate.records import Record, Records
 from ablate.report.appendix import appendix
 from ablate.report.looks import looks_part
 from ablate.stages import due, stage, until_decided, with_checks
 from ablate.study import load_study
 from ablate.written import verdict_json
-from tests.builders import PLANTED, plan, study
+from tests.builders import PLANTED, few, plan, study, train
 from tests.shell import ROOT
 
 FIXES = {"good": {"off": {"helps": 0}, "on": {"helps": 2}}, "bad": {"off": {"harms": 0}, "on": {"harms": 1}}}
@@ -166,11 +169,11 @@ def test_sweeps_are_trained_with_the_first_look(tmp_path: Path) -> None:
 
 
 def test_seeds_given_and_quick_have_no_looks(tmp_path: Path) -> None:
-    given = make_plan(study(stopping=RULE), looked().target, seeds=4)
-    assert (given.seeds, given.looks, plan(True, target=PLANTED, stopping=RULE).looks) == (4, None, None)
-    assert sit(given, Records(tmp_path)) == []
-    assert stage(given, {}).ended
-    assert verdict_json(assess(given, Records(tmp_path)))["stopping"] is None
+    fixed = make_plan(study(stopping=RULE), looked().target, seeds=4)
+    assert (fixed.seeds, fixed.looks, plan(True, target=PLANTED, stopping=RULE).looks) == (4, None, None)
+    assert sit(fixed, Records(tmp_path)) == []
+    assert stage(fixed, {}).ended
+    assert verdict_json(assess(fixed, Records(tmp_path)))["stopping"] is None
 
 
 def test_the_plan_tells_what_each_look_takes(tmp_path: Path) -> None:
@@ -228,3 +231,42 @@ def test_plan_and_status_show_the_looks(tmp_path: Path) -> None:
 def test_the_study_of_looks_that_ships_is_the_planted_one_but_for_its_seeds() -> None:
     looks, fixed = (load_study(ROOT / "studies" / f"{name}.yaml") for name in ("planted_looks", "planted"))
     assert (looks.fixes, looks.outcome, looks.target) == (fixed.fixes, fixed.outcome, fixed.target)
+
+
+def test_what_a_retried_run_shows_does_not_take_a_study_back(tmp_path: Path) -> None:
+    made, records = looked(), Records(tmp_path)
+    sit(made, records, broken=tuple(run.id for run in made.up_to(5).runs if run.cell.label == "all on"))
+    before = stage(made, records.load())
+    assert (before.plan.seeds, before.ended) == (8, True)
+    sit(made, records)
+    now = stage(made, records.load())
+    assert [look.verdict.decided for look in now.taken] == [False, True, True]
+    assert (now.plan.seeds, now.saved, now.place) == (8, 0, "ended after all 8 seeds, look 3 of 3")
+
+
+def test_a_run_of_a_sweep_begins_no_block(tmp_path: Path) -> None:
+    made = looked(sweeps={"dose": {"param": "helps", "values": [1, 2], "seeds": 7}})
+    records = Records(tmp_path)
+    sit(made, records)
+    assert stage(made, records.load()).plan.seeds == 5
+
+
+@few
+@given(st.permutations(range(4 * 8)), st.sets(st.integers(0, 4 * 8 - 1)))
+def test_more_records_never_take_a_study_back(stages_runs: dict[str, Record], order: list[int], failed: set[int]) -> None:
+    made, records, before = looked(), dict[str, Record](), 0
+    for index in order:
+        run = made.runs[index]
+        record = stages_runs[run.id]
+        records[run.id] = replace(record, state="failed", metrics={}) if index in failed else record
+        now = stage(made, records).plan.seeds
+        assert now >= before
+        before = now
+    assert before == 8
+    assert stage(made, stages_runs).plan.seeds == 8
+
+
+@pytest.fixture(scope="module")
+def stages_runs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Record]:
+    """A record of every run up to the last look."""
+    return train(looked(), tmp_path_factory.mktemp("whole")).load()
