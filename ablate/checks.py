@@ -45,28 +45,20 @@ class Inspection:
         """Everything that is checked, the fatal ones first."""
         plan = self._plan
         found = [manipulation(name, plan.study.fixes[name].changes, self._pairs(name)) for name in plan.fixes]
-        found += [self._placebo(name) for name in plan.placebos]
+        found += [_placebo(plan, self._kept, name) for name in plan.placebos]
         found += [self._repeated(run.id, run.cell.id, run.seed) for run in plan.checks]
         return (*found, self._noted_before(), self._comparable(), *self._noise())
 
     @cached_property
     def divergence(self) -> Divergence:
         """Diverged runs of the design's arms."""
-        states = {"completed": 0.0, "diverged": 1.0}
-        arms, seeds = self._plan.arm_ids(), range(self._plan.seeds)
-        grid = [[states.get(self._state(run_id(arm, seed)), math.nan) for arm in arms] for seed in seeds]
-        return count_diverged(np.array(grid), self._plan.layout)
+        return _divergence(self._plan, self._kept)
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why no verdict can be given; nothing where one can."""
         failed = [check.detail for check in self.checks if check.fatal and check.passed is False]
-        found = self.divergence
-        if found.runs and self._plan.study.outcome.on_divergence is None:
-            planned = self._plan.seeds * len(self._plan.arms)
-            said = f"{found.runs} of {planned} runs diverged ({_some(found.named)})"
-            failed.insert(0, f"{said}; say what such a run is worth by outcome.on_divergence")
-        return tuple(failed)
+        return (*undeclared(self._plan, self.divergence), *failed)
 
     @property
     def warnings(self) -> list[str]:
@@ -123,17 +115,6 @@ class Inspection:
                 found.append((seed, (there[0], there[1])))
         return found
 
-    def _placebo(self, name: str) -> Check:
-        outcome = self._plan.study.outcome
-        sides = [[self._outcome(run_id(cell, seed)) for seed in range(self._plan.seeds)] for cell in self._plan.placebos[name]]
-        return placebo(name, outcome.metric, np.array(sides[0]), np.array(sides[1]))
-
-    def _outcome(self, run: str) -> float:
-        """A run's outcome; infinite where it diverged."""
-        if self._state(run) == "diverged":
-            return math.inf
-        return value_of(self._kept.get(run), Goal(metric=self._plan.study.outcome.metric))
-
     def _repeated(self, again: str, cell: str, seed: int) -> Check:
         name = f"{self._plan.cells[cell].label} · seed {seed}"
         return repeated(name, self._trace(run_id(cell, seed)), self._trace(again))
@@ -180,6 +161,41 @@ class Inspection:
             f"(standard deviations {differs.most_sd:.3g} and {differs.least_sd:.3g})"
         )
         return [*found, Check("equal noise", arms, False, detail)]
+
+
+def hindered(plan: Plan, kept: Mapping[str, Record]) -> tuple[str, ...]:
+    """Why further seeds would get no verdict either, as far as outcomes tell; curves are not read."""
+    placebos = [_placebo(plan, kept, name) for name in plan.placebos]
+    moved = [check.detail for check in placebos if check.passed is False]
+    return (*undeclared(plan, _divergence(plan, kept)), *moved)
+
+
+def undeclared(plan: Plan, found: Divergence) -> tuple[str, ...]:
+    """That runs diverged, where the study doesn't say what such a run is worth."""
+    if not found.runs or plan.study.outcome.on_divergence is not None:
+        return ()
+    said = f"{found.runs} of {plan.seeds * len(plan.arms)} runs diverged ({_some(found.named)})"
+    return (f"{said}; say what such a run is worth by outcome.on_divergence",)
+
+
+def _divergence(plan: Plan, kept: Mapping[str, Record]) -> Divergence:
+    states = {"completed": 0.0, "diverged": 1.0}
+    runs = [[kept.get(run_id(arm, seed)) for arm in plan.arm_ids()] for seed in range(plan.seeds)]
+    grid = [[states.get(record.state, math.nan) if record else math.nan for record in row] for row in runs]
+    return count_diverged(np.array(grid), plan.layout)
+
+
+def _placebo(plan: Plan, kept: Mapping[str, Record], name: str) -> Check:
+    metric = plan.study.outcome.metric
+    without, given = (
+        [_outcome(kept.get(run_id(cell, seed)), metric) for seed in range(plan.seeds)] for cell in plan.placebos[name]
+    )
+    return placebo(name, metric, np.array(without), np.array(given))
+
+
+def _outcome(record: Record | None, metric: str) -> float:
+    """A run's outcome; infinite where it diverged."""
+    return math.inf if record and record.state == "diverged" else value_of(record, Goal(metric=metric))
 
 
 def _distance(value: float) -> str:

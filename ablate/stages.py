@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from ablate.analysis.verdict import Verdict, judge
+from ablate.analysis.verdict import Verdict, judge, withheld
+from ablate.checks import hindered
 from ablate.design import Plan, PlannedRun, run_id
 from ablate.driver import missing
 from ablate.records import Record
@@ -46,12 +47,14 @@ class Stage:
         plan: as far as the study has got: up to the look it ended at, or the one that is being trained for.
         taken: the looks taken; none of a study of fixed size.
         ended: whether no further block is to come.
+        hindered: why it ended where it could have no verdict; nothing where that is not so.
     """
 
     whole: Plan
     plan: Plan
     taken: tuple[Look, ...] = ()
     ended: bool = True
+    hindered: tuple[str, ...] = ()
 
     @property
     def looks(self) -> tuple[int, ...]:
@@ -65,8 +68,8 @@ class Stage:
 
     @property
     def saved(self) -> int:
-        """Runs that need not be trained, as the study ended before its last look."""
-        return len(self.whole.runs) - len(self.plan.runs) if self.ended else 0
+        """Runs that need not be trained, as the study was decided before its last look."""
+        return len(self.whole.runs) - len(self.plan.runs) if self.ended and not self.hindered else 0
 
     def decided_at(self, fix: str) -> Look | None:
         """The first look from which on a fix had the word that it has now; None where it has none or is inconclusive."""
@@ -98,8 +101,9 @@ def verdict_at(plan: Plan, records: Mapping[str, Record]) -> Verdict:
 def stage(plan: Plan, records: Mapping[str, Record]) -> Stage:
     """Where a study stands by its records.
 
-    A look is taken once each run of its arms was tried. A verdict that is withheld there decides nothing: the study goes on. It
-    ends at the earliest look that decides every fix and beyond which no block was begun.
+    A look is taken once each run of its arms and placebos was tried. A verdict that is withheld there decides nothing: the study
+    goes on. It ends at the earliest look that decides every fix and beyond which no block was begun. It ends as well where more
+    seeds would get no verdict either, until the study file says what is to be done.
     """
     if plan.looks is None:
         return Stage(plan, plan)
@@ -111,10 +115,11 @@ def stage(plan: Plan, records: Mapping[str, Record]) -> Stage:
         passed = begun > each
         if not passed and not _tried(now, records):
             return Stage(whole, now, tuple(taken), ended=False)
-        taken.append(Look(each, verdict_at(now, records)))
-        if not passed and taken[-1].verdict.decided:
+        why = hindered(now, records)
+        taken.append(Look(each, withheld(*why) if why else verdict_at(now, records)))
+        if not passed and (why or taken[-1].verdict.decided):
             break
-    return Stage(whole, now, tuple(taken))
+    return Stage(whole, now, tuple(taken), hindered=why)
 
 
 def _begun(whole: Plan, records: Mapping[str, Record]) -> int:
@@ -124,7 +129,8 @@ def _begun(whole: Plan, records: Mapping[str, Record]) -> int:
 
 
 def _tried(plan: Plan, records: Mapping[str, Record]) -> bool:
-    return all(run_id(arm, seed) in records for seed in range(plan.seeds) for arm in plan.arm_ids())
+    cells = [*plan.arm_ids(), *(cell for pair in plan.placebos.values() for cell in pair)]
+    return all(run_id(cell, seed) in records for seed in range(plan.seeds) for cell in cells)
 
 
 def due(plan: Plan, records: Mapping[str, Record]) -> list[PlannedRun]:
@@ -156,7 +162,9 @@ def until_decided(
             break
         tried |= {run.id for run in todo}
         yield now.plan, todo
-    if tried and now.saved:
+    if tried and now.hindered:
+        tell(f"no verdict can be given: {'; '.join(now.hindered)}; nothing more is trained")
+    elif tried and now.saved:
         tell(f"every fix is decided: {now.place}; {now.saved} runs saved")
 
 

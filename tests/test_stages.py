@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -59,6 +60,8 @@ def sit(made: Plan, records: Records, at_most: int | None = None, broken: tuple[
                 count += not run.again
                 task = Task(run.id, made.target.name, run.cell.params, run.seed)
                 (result,) = [event for event in engine.run([task]) if isinstance(event, Result)]
+                if math.isnan(result.metrics["score"]):  # as the driver has it
+                    result = replace(result, state="diverged")
                 failed = replace(result, state="failed", metrics={}, points=(), error="ValueError: why")
                 records.add(failed if run.id in broken else result)
     return told
@@ -249,6 +252,31 @@ def test_a_run_of_a_sweep_begins_no_block(tmp_path: Path) -> None:
     records = Records(tmp_path)
     sit(made, records)
     assert stage(made, records.load()).plan.seeds == 5
+
+
+def test_undeclared_divergence_ends_it_at_once_until_the_study_declares_it(tmp_path: Path) -> None:
+    made, records = looked(params={"noise": 1.0, "diverges": 0.3}), Records(tmp_path)
+    told = sit(made, records)
+    assert len(records.load()) == 4 * 3
+    why = "4 of 12 runs diverged (all off, good, bad, all on); say what such a run is worth by outcome.on_divergence"
+    assert told == [f"look 1 of 3 (3 seeds): No verdict: {why}", f"no verdict can be given: {why}; nothing more is trained"]
+    found = assess(made, records)
+    assert (found.verdict.fixes, found.complete) == ({}, False)
+    assert verdict_json(found)["stopping"]["saved_runs"] == 0
+    part = looks_part(found.stage)
+    assert part is not None
+    assert [row.said for row in part.rows[1:]] == ["not taken"] * 2
+    assert due(made, records.load()) == []
+    declared = looked(params={"noise": 1.0, "diverges": 0.3}, outcome={"metric": "score", "on_divergence": -5})
+    assert sit(declared, records)[-1].startswith("look 3 of 3")
+
+
+def test_a_placebo_that_moves_ends_it_at_once(tmp_path: Path) -> None:
+    placebo = {"placebo": {"off": {"nothing": 0}, "on": {"nothing": 1}}}
+    made, records = looked(FIXES | placebo), Records(tmp_path)
+    told = sit(made, records)
+    assert len(records.load()) == 5 * 3
+    assert told[-1].startswith("no verdict can be given: placebo moved score in 3 of 3 seeds")
 
 
 @few

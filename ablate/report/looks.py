@@ -57,13 +57,15 @@ def _about(now: Stage, alpha: float) -> str:
     )
     if now.ended and now.saved:
         said += f" The study ended {plural(len(now.looks) - now.index, 'look')} early, which saved {plural(now.saved, 'run')}."
+    if now.hindered and now.plan.seeds < now.looks[-1]:
+        said += " The study stopped where no verdict could be given."
     return said
 
 
 def _said(now: Stage, look: Look | None) -> str:
     """What a look decided: the words that are new at it, and what is still open."""
     if look is None:
-        return "not needed" if now.ended else "to come"
+        return "not taken" if now.hindered else "not needed" if now.ended else "to come"
     if not look.verdict.fixes:
         return look.verdict.headline
     before = {name: earlier.word(name) for earlier in now.taken if earlier.seeds < look.seeds for name in now.plan.fixes}
