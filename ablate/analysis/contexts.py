@@ -77,18 +77,25 @@ def words(verdicts: Mapping[str, Verdict], fix: str) -> dict[str, str]:
 
 
 def summary(verdicts: Mapping[str, Verdict], found: Mapping[str, Agreement]) -> str:
-    """The headline's sentence on contexts, with a space before it; empty where there is nothing to say."""
+    """The headline's sentence on contexts, with a space before it; empty where there is nothing to say.
+
+    That contexts agree is said only where each fix has one decided word in all of them.
+    """
     turned = [fix for fix in found if found[fix].differs and len(set(words(verdicts, fix).values())) > 1]
     if turned:
         turned.sort(key=lambda fix: (not _opposed(words(verdicts, fix)), found[fix].p_adjusted))
         more = f" {len(turned) - MOST} more differ too." if len(turned) > MOST else ""
         return "".join(f" {fix} {places(words(verdicts, fix))}." for fix in turned[:MOST]) + more
-    if any(each.differs for each in found.values()):
-        sizes = [fix for fix in found if found[fix].differs]
-        return f" The words are the same in every context; {', '.join(sizes[:MOST])} by different amounts."
-    if not found:
+    said = [words(verdicts, fix) for fix in found]
+    same, decided = all(len(set(each.values())) == 1 for each in said), all("inconclusive" not in each.values() for each in said)
+    if sizes := [fix for fix in found if found[fix].differs]:
+        named = ", ".join(sizes[:MOST])
+        if same and decided:
+            return f" The words are the same in every context; {named} by different amounts."
+        return f" By how much differs between contexts: {named}."
+    if not found or not decided:  # that none is shown to differ would be no evidence that they agree
         return ""
-    if any(len(set(words(verdicts, fix).values())) > 1 for fix in found):
+    if not same:
         return " No fix is shown to differ between contexts."
     return f" The same in every context{'' if all(v.fixes for v in verdicts.values()) else ' that has a verdict'}."
 

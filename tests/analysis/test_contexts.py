@@ -104,8 +104,17 @@ def test_the_headline_tells_what_turns_what_only_may_and_what_agrees() -> None:
     lost = {OWN: here, "wide": same, "lost": withheld("why")}
     assert summary(lost, agreement(lost)) == " The same in every context that has a verdict."
     assert said(other) == " a helps as it is and harms in wide."
-    assert said(unsure) == " No fix is shown to differ between contexts."
+    assert said(verdict(a=(0.9, "negligible"), b=(0.0, "negligible"))) == " No fix is shown to differ between contexts."
+    assert said(unsure) == ""
     assert said(more) == " The words are the same in every context; a by different amounts."
+    assert said(verdict(a=(3.0, "helps"), b=(0.0, "inconclusive"))) == " By how much differs between contexts: a."
+
+
+@pytest.mark.parametrize("word", ["inconclusive", "helps"])
+def test_that_contexts_agree_is_not_made_of_what_nobody_knows(word: str) -> None:
+    alike = verdict(a=(0.5, word), b=(0.0, "inconclusive"))
+    both = {OWN: alike, "wide": alike}
+    assert summary(both, agreement(both)) == ""
 
 
 def test_a_sentence_says_what_may_be_chance() -> None:
