@@ -56,11 +56,18 @@ class Looks:
     def boundaries(self, taken: Sequence[int], last: bool = False) -> Boundaries:
         """The boundaries of the looks taken so far.
 
+        They don't depend on looks to come, but are worked out with these, once for all looks as long as no block is lost.
+
         Args:
             taken: complete blocks at each.
             last: whether the last of them is the last there will be: it spends all that is left, though blocks were lost.
         """
-        return boundaries(tuple(min(1.0, blocks / self.seeds[-1]) for blocks in taken), self.spending, last)
+        planned, done = self.seeds, len(taken)
+        lost = max(0, planned[min(done, len(planned)) - 1] - taken[-1])
+        rest = () if last else tuple(seeds - lost for seeds in planned[done:])
+        fractions = tuple(min(1.0, blocks / planned[-1]) for blocks in (*taken, *rest))
+        whole = boundaries(fractions, self.spending, last and fractions[-1] < 1)
+        return Boundaries(whole.levels[:, :done])
 
     @property
     def levels(self) -> list[float]:

@@ -118,3 +118,19 @@ def test_blocks_lost_before_a_look_leave_a_verdict() -> None:
     assert judge(Table(y), full_factorial("ab"), "m", 0.5, looks).fixes["a"].word == "helps"
     y[1, 0] = np.nan  # the first look has one block, the others two
     assert judge(Table(y), full_factorial("ab"), "m", 0.5, looks).fixes
+
+
+def test_looks_to_come_are_worked_out_with_those_taken_and_change_nothing() -> None:
+    rule, before = Looks((3, 5, 8, 11)), boundaries.cache_info().misses
+    found = [rule.boundaries(rule.seeds[:taken], taken == 4).levels for taken in range(1, 5)]
+    assert boundaries.cache_info().misses - before == 1
+    for taken, levels in enumerate(found, 1):
+        alone = boundaries(tuple(seeds / 11 for seeds in rule.seeds[:taken]), rule.spending)
+        assert levels == pytest.approx(alone.levels, rel=1e-6)
+
+
+@pytest.mark.parametrize("taken", [(2, 5), (3, 3), (5,), (8, 8, 8, 8), (2, 5, 7, 10)])
+def test_looks_to_come_after_lost_blocks_change_nothing(taken: tuple[int, ...]) -> None:
+    rule = Looks((3, 5, 8, 11))
+    alone = boundaries(tuple(blocks / 11 for blocks in taken), rule.spending, len(taken) == 4)
+    assert rule.boundaries(taken, len(taken) == 4).levels == pytest.approx(alone.levels, rel=1e-6)
