@@ -103,6 +103,7 @@ def test_a_lost_run_costs_its_seed_and_a_sweep_without_runs_says_so(made: Plan, 
 
 def test_the_report_draws_the_toggled_fix_against_its_knob(found: Assessment, records: Records, tmp_path: Path) -> None:
     text = pdf_text(write_report(found, records, tmp_path))
-    for said in (found.knobs["rate"].toggles["good"].sentence, "Best at 1, told from every other value"):
+    sentence = found.knobs["rate"].toggles["good"].sentence
+    for said in (sentence, "Best at 1, told from every other value", "Intervals are 95 % at each value by itself"):
         assert squeezed(said) in text
     assert {"sweeps", "toggles"} <= {path.stem for path in (tmp_path / "figures").glob("*.svg")}
