@@ -11,6 +11,7 @@ from typing import Any
 
 from ablate.analysis.layout import Arm, Layout, arm_label
 from ablate.analysis.sequential import Looks
+from ablate.analysis.verdict import ALPHA
 from ablate.arms import arms_of
 from ablate.errors import BadInput
 from ablate.fit import check_fit
@@ -138,6 +139,11 @@ class Plan:
         """When the study is looked at, where it may stop early."""
         stopping = self.study.stopping
         return Looks(tuple(stopping.looks), stopping.alpha, stopping.spending) if stopping else None
+
+    @property
+    def alpha(self) -> float:
+        """The error rate of each family of tests of the fixes; over all looks, where there are several."""
+        return self.looks.alpha if self.looks else ALPHA
 
     def up_to(self, seeds: int) -> Plan:
         """The plan with this many paired seeds of every arm."""

@@ -100,7 +100,7 @@ def forecast(plan: Plan, records: Records) -> Forecast:
         seconds=_time(each, todo, workers, to_ask),
         timed=timed,
         noise=measured,
-        detectable=detectable_effect(plan.layout, plan.seeds),
+        detectable=detectable_effect(plan.layout, plan.seeds, alpha=plan.alpha),
         looks=tuple(_look(plan.up_to(seeds), most, kept, each, workers) for seeds in reached.looks),
         place=reached.place if kept else "",
         designs=compare(plan, share, measured),

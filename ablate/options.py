@@ -166,7 +166,7 @@ def _layouts(plan: Plan) -> Iterator[tuple[str, int | None, Layout]]:
 
 def _option(plan: Plan, kind: str, asked: int | None, made: Layout, seconds: float | None, size: float) -> Option:
     each = len(made.arms) * (1 + len(plan.contexts))  # runs a seed
-    alpha = 0.05 / len(made.mains)
+    alpha = plan.alpha / len(made.mains)
     found = [seeds_for(weights, size, alpha) for weights in made.mains.values()]
     seeds = None if None in found else max(filter(None, found))
     part = fraction(made.fixes, asked) if asked else None
@@ -175,7 +175,7 @@ def _option(plan: Plan, kind: str, asked: int | None, made: Layout, seconds: flo
         arms=len(made.arms),
         runs=each * plan.seeds,
         seconds=None if seconds is None else seconds * each * plan.seeds,
-        detectable=detectable_effect(made, plan.seeds),
+        detectable=detectable_effect(made, plan.seeds, alpha=plan.alpha),
         seeds=seeds,
         needed=None if seeds is None else each * seeds,
         pairs=_pairs(made, part),

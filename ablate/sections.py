@@ -176,7 +176,9 @@ class Stopping(Section):
     """Looks at the verdict as seeds are added, with the error rate spent over them."""
 
     looks: list[int] = Field(min_length=1, description="paired seeds at each look; the study ends where every fix is decided")
-    alpha: float = Field(0.05, gt=0, le=0.2, description="error rate over all looks: of helps and harms, and of negligible")
+    alpha: float = Field(
+        0.05, gt=0, le=0.05, description="error rate over all looks, at most 0.05: of helps and harms, and of negligible"
+    )
     spending: Literal["obrien_fleming", "pocock"] = Field(
         "obrien_fleming", description="how it is spent (Lan and DeMets 1983): mostly on the last look, or evenly"
     )

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from ablate import display
+from ablate.analysis.power import detectable_effect
 from ablate.assess import assess
 from ablate.design import Plan, make_plan
 from ablate.driver import unchecked
@@ -298,3 +299,21 @@ def test_more_records_never_take_a_study_back(stages_runs: dict[str, Record], or
 def stages_runs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Record]:
     """A record of every run up to the last look."""
     return train(looked(), tmp_path_factory.mktemp("whole")).load()
+
+
+def test_the_error_rate_asked_for_is_the_one_used_and_told(tmp_path: Path) -> None:
+    made, records = looked(stopping={**RULE, "alpha": 0.01}), Records(tmp_path)
+    seen, usual = forecast(made, records), forecast(looked(), records)
+    assert seen.detectable == detectable_effect(made.layout, 8, alpha=0.01) > usual.detectable
+    for strict, other in zip(seen.designs.options, usual.designs.options, strict=True):
+        assert strict.detectable > other.detectable
+        assert strict.seeds is not None and other.seeds is not None and strict.seeds > other.seeds
+    sit(made, records)
+    told = " ".join(appendix(assess(made, records)).judged)
+    assert "helps and harms mean an adjusted p below 0.01" in told
+    assert "one may leave out 0 where a fix is inconclusive" in told
+
+
+def test_an_error_rate_that_disagrees_with_the_intervals_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"stopping\.alpha\n.*less than or equal to 0\.05"):
+        looked(stopping={**RULE, "alpha": 0.2})

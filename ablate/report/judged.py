@@ -35,22 +35,20 @@ def _freedom(found: Assessment) -> str:
 
 
 def _words(found: Assessment) -> str:
-    alpha = found.plan.looks.alpha if found.plan.looks else 0.05
     return (
-        f"p values are adjusted over the fixes by Holm's method; helps and harms mean an adjusted p below {alpha:g}. "
-        "Intervals are 95 % and not adjusted over the fixes."
+        f"p values are adjusted over the fixes by Holm's method; helps and harms mean an adjusted p below {found.plan.alpha:g}. "
+        "Intervals are 95 % and not adjusted over the fixes, so one may leave out 0 where a fix is inconclusive."
     )
 
 
 def _negligible(found: Assessment) -> str:
     minimum = found.plan.study.outcome.minimum_effect
-    alpha = found.plan.looks.alpha if found.plan.looks else 0.05
     if not minimum:
         return "The study names no smallest effect worth having, so no effect can be called negligible."
     return (
-        f"Negligible is shown, not assumed: two one-sided tests at {100 * alpha:g} % place the effect within ±{minimum:g}. Such "
-        "an effect is called negligible even where it differs from 0. Inconclusive means that neither was shown: more seeds "
-        "would tell."
+        f"Negligible is shown, not assumed: two one-sided tests at {100 * found.plan.alpha:g} % place the effect within "
+        f"±{minimum:g}. Such an effect is called negligible even where it differs from 0. Inconclusive means that neither was "
+        "shown: more seeds would tell."
     )
 
 
