@@ -1,4 +1,4 @@
-"""What a design can detect before it is run, and how many seeds would decide what it could not."""
+"""What a design can detect before it is run, and how many seeds would show what it could not."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def seeds_for(weights: Array, size: float, alpha: float, power: float = POWER) -
 
 
 def seeds_needed(effect: Effect, weights: Array, seeds: int, minimum: float, alpha: float) -> int | None:
-    """Paired seeds that would decide a fix that so many could not, going by the noise just measured.
+    """Paired seeds that would show an effect of a fix that so many could not decide, going by the noise just measured.
 
     With them an effect as large as the smallest worth having, or as the one just seen where that is larger, is found with 80 %
-    power.
+    power; nothing is promised of a smaller one.
 
     Args:
         effect: as measured over `seeds` blocks.

@@ -50,7 +50,8 @@ class FixVerdict:
         p_adjusted: over the fixes, by Holm.
         word: helps, harms, negligible or inconclusive.
         alone, removed, share: as `attribution` has them; None where the design lacks the arms for it.
-        seeds_needed: paired seeds that would decide an inconclusive fix; None for one that is decided, or without noise.
+        seeds_needed: paired seeds that would show an effect of an inconclusive fix (`power.seeds_needed`); None for one that is
+            decided, or without noise.
     """
 
     effect: Effect

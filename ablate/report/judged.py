@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ablate.analysis.power import POWER
 from ablate.assess import Assessment
 from ablate.report.designs import effect_said, parts_said
 
@@ -44,11 +45,19 @@ def _words(found: Assessment) -> str:
 def _negligible(found: Assessment) -> str:
     minimum = found.plan.study.outcome.minimum_effect
     if not minimum:
-        return "The study names no smallest effect worth having, so no effect can be called negligible."
+        return f"The study names no smallest effect worth having, so no effect can be called negligible. {_inconclusive('')}"
     return (
         f"Negligible is shown, not assumed: two one-sided tests at {100 * found.plan.alpha:g} % place the effect within "
-        f"±{minimum:g}. Such an effect is called negligible even where it differs from 0. Inconclusive means that neither was "
-        "shown: more seeds would tell."
+        f"±{minimum:g}. Such an effect is called negligible even where it differs from 0. "
+        f"{_inconclusive(', or as the smallest worth having where that is larger')}"
+    )
+
+
+def _inconclusive(least: str) -> str:
+    """What the word means, and what the seeds named for such a fix promise: no more than to show an effect of that size."""
+    return (
+        "Inconclusive means that no other verdict was shown. The seeds named for such a fix would show an effect as large as "
+        f"the one seen{least}, in {100 * POWER:g} % of studies with this noise."
     )
 
 
