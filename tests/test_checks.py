@@ -183,7 +183,7 @@ def test_a_diverged_run_is_an_outcome_where_the_study_says_what_it_is_worth(tmp_
     written = verdict_json(found)["divergence"]
     assert (written["value"], written["runs"]) == (-3.0, 8)
     assert written["arms"] == {"all off": 4, "good": 4, "stable": 0, "all on": 0}
-    assert written["fixes"]["stable"] == {"off": 8, "on": 0, "pairs": 12, "p": 2 / 2**8, "p_adjusted": 4 / 2**8}
+    assert written["fixes"]["stable"] == {"off": 8, "on": 0, "pairs": 12, "p": 2 / 2**4, "p_adjusted": 4 / 2**4}
     assert written["fixes"]["good"] == {"off": 4, "on": 4, "pairs": 12, "p": 1.0, "p_adjusted": 1.0}
     assert 1 <= found.secondary["seconds"]["good"][0].df <= 3  # of six seeds, the two in which no arm diverged
     assert any("leave out the seeds in which a run diverged" in text for text in found.warnings)
