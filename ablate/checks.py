@@ -74,9 +74,7 @@ class Inspection:
         said = [check.detail for check in self.checks if not check.fatal and check.passed is False]
         untold = [check.detail for check in self.checks if check.passed is None and (check.fatal or check.name == PAIR)]
         said += untold if self._testable else []
-        if self.divergence.runs and (self._plan.study.secondary or self._logged_outcome):
-            said.append("secondary outcomes and the effect as training goes on leave out the seeds in which a run diverged")
-        return said
+        return said + self._left_out
 
     def verdict(self, given: Verdict) -> Verdict:
         """The verdict, or none where a check failed."""
@@ -88,9 +86,21 @@ class Inspection:
         return all(self._state(run.id) in ENDED for run in self._plan.runs)
 
     @property
+    def _left_out(self) -> list[str]:
+        """What does without the seeds in which a run diverged, where there is a verdict beside it."""
+        if not self.divergence.runs or self.reasons:
+            return []
+        parts = ["secondary outcomes"] if self._plan.study.secondary else []
+        parts += ["the effect as training goes on"] if self._logged_outcome else []
+        verb = "leave" if self._plan.study.secondary else "leaves"
+        return [f"{' and '.join(parts)} {verb} out the seeds in which a run diverged"] if parts else []
+
+    @property
     def _logged_outcome(self) -> bool:
-        about = self._plan.target.declaration.metrics.get(self._plan.study.outcome.metric)
-        return about is None or about.step
+        """Whether a run of the design that came to its end logged the outcome as it went on."""
+        outcome, arms = self._plan.study.outcome.metric, self._plan.arm_ids()
+        ended = [run for seed in range(self._plan.seeds) for arm in arms if self._state(run := run_id(arm, seed)) == "completed"]
+        return any(outcome in trace.curves for trace in map(self._trace, ended) if trace)
 
     def _state(self, run: str) -> str:
         return self._kept[run].state if run in self._kept else "missing"

@@ -78,7 +78,8 @@ def test_a_probe_that_stays_in_one_pair_of_arms_names_the_pair(tmp_path: Path) -
         assert record
         records.save(replace(record, run_id=f"{made.arms[frozenset({'a', 'b'})]}-{seed}"))
     headline = assess(made, records).verdict.headline
-    assert "a changed nothing in 1 of 2 pairs of arms: progress is the same in b and all on" in headline
+    assert "a did not change progress in 1 of 2 pairs of arms, which is the same in b and all on" in headline
+    assert "; mend the fix or fixes.a.changes, or take it out." in headline  # it changes something: it is no placebo
 
 
 def test_a_placebo_is_a_fix_of_exactly_no_effect(tmp_path: Path) -> None:
@@ -161,13 +162,13 @@ def driven(made: Plan, out: Path) -> Records:
 STABLE = {"off": {"diverges": 0.5}, "on": {"diverges": 0}}
 
 
-def diverging(value: float | None) -> Plan:
+def diverging(value: float | None, **changes: Any) -> Plan:
     return plan(
         fixes={"good": GOOD, "stable": STABLE},
         sweeps={},
         design={"seeds": 6},
         outcome={"metric": "score", "on_divergence": value},
-        secondary=["seconds"],
+        **{"secondary": ["seconds"]} | changes,
     )
 
 
@@ -186,7 +187,18 @@ def test_a_diverged_run_is_an_outcome_where_the_study_says_what_it_is_worth(tmp_
     assert written["fixes"]["stable"] == {"off": 8, "on": 0, "pairs": 12, "p": 2 / 2**4, "p_adjusted": 4 / 2**4}
     assert written["fixes"]["good"] == {"off": 4, "on": 4, "pairs": 12, "p": 1.0, "p_adjusted": 1.0}
     assert 1 <= found.secondary["seconds"]["good"][0].df <= 3  # of six seeds, the two in which no arm diverged
-    assert any("leave out the seeds in which a run diverged" in text for text in found.warnings)
+    assert left_out(found) == ["secondary outcomes leave out the seeds in which a run diverged"]
+    assert left_out(assess(diverging(-3.0, secondary=[]), records)) == []  # planted logs no score unless it is asked to
+
+
+def left_out(found: Assessment) -> list[str]:
+    return [text for text in found.warnings if "the seeds in which a run diverged" in text]
+
+
+def test_an_outcome_that_is_logged_leaves_out_seeds_with_a_diverged_run(tmp_path: Path) -> None:
+    made = diverging(-3.0, secondary=[], params={"evals": 3})
+    said = "the effect as training goes on leaves out the seeds in which a run diverged"
+    assert left_out(assess(made, driven(made, tmp_path))) == [said]
 
 
 def test_a_run_that_stands_out_is_named(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from ablate.sections import PLACEBO, Change
 CLOCK = re.compile(r"second|runtime|elapsed", re.IGNORECASE)
 #: The check of a run that is trained twice.
 PAIR = "A/A pair"
-#: How a change that isn't there is put right.
+#: How a change that isn't there is put right: a placebo is a fix that changes nothing at all.
 REMEDY = "mend it, take it out, or mark it placebo: true"
 
 
@@ -155,10 +155,7 @@ def _declared(fix: str, change: Change, pairs: Sequence[Pair]) -> tuple[bool | N
     seen = {pair.label: list(_differences(pair, change)) for pair in pairs}
     still = [pair for pair in pairs if not seen[pair.label] and _came_to_its_end(pair)]
     if still:
-        part = len(still) < len(pairs)
-        which = f" in {len(still)} of {len(pairs)} pairs of arms" if part else ""
-        where = f" in {still[0].label}" if part else " with it on and off"
-        return False, f"{fix} changed nothing{which}: {change.metric} is the same{where}; {REMEDY}"
+        return False, _still(fix, change, still, pairs)
     first = [(label, found) for label, all_found in seen.items() for found in all_found]
     if not first:
         return None, f"{fix}: runs diverged before {change.metric} could differ"
@@ -167,6 +164,17 @@ def _declared(fix: str, change: Change, pairs: Sequence[Pair]) -> tuple[bool | N
             if found.step is None or not change.steps[0] <= found.step <= change.steps[1]:
                 return False, _elsewhere(fix, change, label, found)
     return True, f"{change.metric} differs in {len(pairs) - len(still)} of {len(pairs)} pairs{_span(first)}"
+
+
+def _still(fix: str, change: Change, still: Sequence[Pair], pairs: Sequence[Pair]) -> str:
+    """What is said of a probe that is the same in some pairs; where something else differs, the fix does something all the same."""
+    part = len(still) < len(pairs)
+    which = f" in {len(still)} of {len(pairs)} pairs of arms" if part else ""
+    where = f" in {still[0].label}" if part else " with it on and off"
+    if not _anything(fix, pairs)[0]:
+        return f"{fix} changed nothing{which}: {change.metric} is the same{where}; {REMEDY}"
+    mend = f"mend the fix or fixes.{fix}.changes, or take it out"
+    return f"{fix} did not change {change.metric}{which}, which is the same{where}; {mend}"
 
 
 def _came_to_its_end(pair: Pair) -> bool:
