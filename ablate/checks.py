@@ -1,6 +1,8 @@
 """A study's own checks, from its records: what `analysis.checks`, `analysis.divergence` and `analysis.noise` are asked.
 
-A check that failed and is fatal withholds the verdict; the runs are kept, and what was measured is still shown.
+A check that failed and is fatal withholds the verdict, and all else that rests on it: verdicts of contexts, effects on secondary
+metrics and as training goes on, best values and words of sweeps. The runs are kept, and what was measured is still shown: claims,
+curves, symptoms, and the outcome by arm and by swept value.
 """
 
 from __future__ import annotations
@@ -11,19 +13,18 @@ from functools import cached_property
 
 import numpy as np
 
-from ablate.analysis.checks import PAIR, Check, Pair, Trace, arm_pairs, manipulation, placebo, repeated
-from ablate.analysis.divergence import Divergence, count_diverged
+from ablate.analysis.checks import PAIR, Check, Pair, Trace, arm_pairs, manipulation, placebo, repeated, some
+from ablate.analysis.divergence import Divergence
 from ablate.analysis.noise import outliers, unequal
 from ablate.analysis.verdict import Verdict, withheld
 from ablate.design import Plan, run_id
+from ablate.diverged import diverged, unvalued
 from ablate.preregistration import Registered
 from ablate.records import Record, Records
 from ablate.sections import Goal
 from ablate.tables import design_table, value_of
 
 ENDED = ("completed", "diverged")
-#: So many arms, outliers or changes are named; of more, the number is told.
-MOST = 4
 
 
 class Inspection:
@@ -52,21 +53,13 @@ class Inspection:
     @cached_property
     def divergence(self) -> Divergence:
         """Diverged runs of the design's arms."""
-        states = {"completed": 0.0, "diverged": 1.0}
-        arms, seeds = self._plan.arm_ids(), range(self._plan.seeds)
-        grid = [[states.get(self._state(run_id(arm, seed)), math.nan) for arm in arms] for seed in seeds]
-        return count_diverged(np.array(grid), self._plan.layout)
+        return diverged(self._plan, self._kept)
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why no verdict can be given; nothing where one can."""
         failed = [check.detail for check in self.checks if check.fatal and check.passed is False]
-        found = self.divergence
-        if found.runs and self._plan.study.outcome.on_divergence is None:
-            planned = self._plan.seeds * len(self._plan.arms)
-            said = f"{found.runs} of {planned} runs diverged ({_some(found.named)})"
-            failed.insert(0, f"{said}; say what such a run is worth by outcome.on_divergence")
-        return tuple(failed)
+        return tuple(filter(None, (unvalued(self._plan, self.divergence), *failed)))
 
     @property
     def warnings(self) -> list[str]:
@@ -152,7 +145,7 @@ class Inspection:
         noted = self.registered
         name, compared = "preregistration", "the analysis now and as it was noted before the first run"
         if noted.changes:
-            detail = f"the analysis was changed: {_some(noted.changes)}"
+            detail = f"the analysis was changed: {some(noted.changes)}"
             return Check(name, compared, False, detail)
         said = (
             f"fixed {noted.when}" if noted.time else "not noted before the runs were trained"
@@ -179,7 +172,7 @@ class Inspection:
             return [Check("outliers", runs, None, few), Check("equal noise", arms, None, few)]
         far = [f"{labels[each.arm]} · seed {whole[each.seed]}" + _distance(each.distance) for each in outliers(y)]
         verb, them = ("stand", "them") if len(far) > 1 else ("stands", "it")
-        said = f"{_some(far)} {verb} out on {outcome.metric}; see what happened in {them}"
+        said = f"{some(far)} {verb} out on {outcome.metric}; see what happened in {them}"
         found = [Check("outliers", runs, not far, said if far else "none stands out (p < 0.01 over all runs)")]
         differs = unequal(y)
         if differs is None:
@@ -194,9 +187,3 @@ class Inspection:
 
 def _distance(value: float) -> str:
     return f" ({abs(value):.1f} standard deviations {'above' if value > 0 else 'below'} what its seed and arm give)"
-
-
-def _some(names: Sequence[str]) -> str:
-    """The first few, and how many more there are."""
-    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
-    return ", ".join(names[:MOST]) + more

@@ -14,10 +14,13 @@ from ablate.design import Plan, PlannedRun
 from ablate.driver import Driver, default_storage, missing, unchecked
 from ablate.engines.inline import InlineEngine
 from ablate.records import Record, Records
+from ablate.report import write_report
+from ablate.report.knobs import sweep_lines
 from ablate.tracking import NullTracker
 from ablate.trials import Trials
 from ablate.written import runs_frame, verdict_json
 from tests.builders import plan, train
+from tests.report.reading import pdf_text, squeezed
 
 GOOD = {"off": {"helps": 0}, "on": {"helps": 1}}
 NOTE = {"off": {"note": ""}, "on": {"note": "read by nobody"}}
@@ -212,3 +215,24 @@ def test_a_run_that_stands_out_is_named(tmp_path: Path) -> None:
     found = assess(made, records)
     assert [text.partition(" (")[0] for text in found.warnings] == [run.name]
     assert found.verdict.fixes
+
+
+def test_a_withheld_verdict_withholds_all_that_rests_on_it(tmp_path: Path) -> None:
+    fixes = {"good": GOOD, "unread": NOTE}
+    sweeps = {"rate": {"param": "rate", "values": [1, 100], "fixes": ["good"], "toggle": ["good"], "seeds": 3}}
+    claims = [{"name": "c", "metric": "score", "comparison": ">", "value": 0}]
+    params = {"evals": 5, "noise": 0.1}
+    made = plan(fixes=fixes, sweeps=sweeps, design={"seeds": 3}, params=params, claims=claims, secondary=["seconds"])
+    records = train(made, tmp_path)
+    found = assess(made, records)
+    shown = verdict_json(found)
+    assert shown["headline"].startswith("No verdict: unread changed nothing")
+    assert (shown["secondary"], shown["settled"], shown["trajectory"]) == ({}, {}, {})
+    knob = {"best": None, "not_told_from_best": [], "sentence": "no verdict, as for the study itself", "toggles": {}}
+    assert shown["knobs"] == {"rate": knob}
+    assert shown["sweeps"]["rate"][0]["mean"] > shown["sweeps"]["rate"][1]["mean"]  # what was measured stays
+    assert [claim["verdict"] for claim in shown["claims"]] == ["confirmed"]
+    assert list(sweep_lines(found)) == ["sweep rate: no verdict, as for the study itself"]
+    text = pdf_text(write_report(found, records, tmp_path))
+    for said in ("As training goes on", "Secondary outcomes", "Do fixes help at other values", "helps at"):
+        assert squeezed(said) not in text

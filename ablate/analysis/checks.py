@@ -20,6 +20,8 @@ from ablate.sections import PLACEBO, Change
 CLOCK = re.compile(r"second|runtime|elapsed", re.IGNORECASE)
 #: The check of a run that is trained twice.
 PAIR = "A/A pair"
+#: So many arms, outliers or changes are named; of more, the number is told.
+MOST = 4
 #: How a change that isn't there is put right: a placebo is a fix that changes nothing at all.
 REMEDY = "mend it, take it out, or mark it placebo: true"
 
@@ -167,7 +169,7 @@ def _declared(fix: str, change: Change, pairs: Sequence[Pair]) -> tuple[bool | N
 
 
 def _still(fix: str, change: Change, still: Sequence[Pair], pairs: Sequence[Pair]) -> str:
-    """What is said of a probe that is the same in some pairs; where something else differs, the fix does something all the same."""
+    """What is said of a probe that is the same in some pairs; where anything else differs, the fix does something."""
     part = len(still) < len(pairs)
     which = f" in {len(still)} of {len(pairs)} pairs of arms" if part else ""
     where = f" in {still[0].label}" if part else " with it on and off"
@@ -293,3 +295,9 @@ def _first_unlike(first: Trace, again: Trace) -> str:
 
 def _count(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+    return ", ".join(names[:MOST]) + more

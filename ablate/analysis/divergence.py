@@ -1,9 +1,9 @@
 """Runs that diverged, as an outcome of their own: how many of each arm, and whether a fix makes them fewer or more.
 
-The test is an exact sign test over seeds. Pairs of runs that differ in one fix alone are compared within each seed; but a seed may
-make all of its arms diverge, so pairs of one seed are not independent. So each seed counts once: by the number of its pairs in which
-the run with the fix on diverged, less that in which the one with it off did. Of the seeds where this isn't 0, as many are on either
-side where the fix makes no difference. With fewer than six such seeds p can't be below 0.05.
+The test is an exact sign test over seeds. Runs that differ in one fix alone are compared within each seed; but a seed may make
+all of its arms diverge, so pairs of one seed are not independent. So each seed counts once: by the number of its pairs in which
+the run with the fix on diverged, less that in which the one with it off did. Of the seeds where this isn't 0, either sign is as
+likely where the fix makes no difference. With fewer than six such seeds p can't be below 0.05.
 """
 
 from __future__ import annotations
