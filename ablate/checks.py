@@ -8,7 +8,7 @@ curves, symptoms, and the outcome by arm and by swept value.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +17,7 @@ from ablate.analysis.checks import PAIR, Check, Pair, Trace, arm_pairs, manipula
 from ablate.analysis.divergence import Divergence
 from ablate.analysis.noise import outliers, unequal
 from ablate.analysis.verdict import Verdict, withheld
-from ablate.design import Plan, run_id
+from ablate.design import Plan, arm_label, run_id
 from ablate.diverged import diverged, unvalued
 from ablate.preregistration import Registered
 from ablate.records import Record, Records
@@ -47,7 +47,7 @@ class Inspection:
         plan = self._plan
         found = [manipulation(name, plan.study.fixes[name].changes, self._pairs(name)) for name in plan.fixes]
         found += [self._placebo(name) for name in plan.placebos]
-        found += [self._repeated(run.id, run.cell.id, run.seed) for run in plan.checks]
+        found += [self._repeated(run.id, run.cell.id, run.seed) for run in plan.checks if run.again]
         return (*found, self._noted_before(), self._comparable(), *self._noise())
 
     @cached_property
@@ -111,20 +111,24 @@ class Inspection:
         return Trace(record.metrics, frame["step"].to_numpy(float), curves, record.state == "completed")
 
     def _pairs(self, fix: str) -> list[Pair]:
-        arms = self._plan.arm_ids()
-        return [
-            Pair(label, dict(self._seeds([arms[column] for column in off], [arms[column] for column in on])))
-            for label, off, on in arm_pairs(self._plan.layout, fix)
-        ]
+        """Runs that differ in the fix alone: of the design's arms, or else one of these and its twin."""
+        arms, twin = self._plan.arm_ids(), self._plan.twins.get(fix)
+        if twin is None:
+            matched = arm_pairs(self._plan.layout, fix)
+            return [Pair(label, self._seeds(arms[off], arms[on])) for label, off, on in matched]
+        there, turned = run_id(self._plan.arms[twin.arm], twin.run.seed), twin.run.id
+        off, on = (turned, there) if fix in twin.arm else (there, turned)
+        labels = [arm_label(arm, self._plan.fixes) for arm in (twin.arm - {fix}, twin.arm | {fix})]
+        sides = self._sides(off, on)
+        return [Pair(" and ".join(labels), {twin.run.seed: sides} if sides else {})]
 
-    def _seeds(self, off: Sequence[str], on: Sequence[str]) -> list[tuple[int, tuple[list[Trace], list[Trace]]]]:
-        found = []
-        for seed in range(self._plan.seeds):
-            sides = [[self._trace(run_id(cell, seed)) for cell in cells] for cells in (off, on)]
-            there = [[trace for trace in side if trace] for side in sides]
-            if sides == there:
-                found.append((seed, (there[0], there[1])))
-        return found
+    def _seeds(self, off: str, on: str) -> dict[int, tuple[list[Trace], list[Trace]]]:
+        found = {seed: self._sides(run_id(off, seed), run_id(on, seed)) for seed in range(self._plan.seeds)}
+        return {seed: sides for seed, sides in found.items() if sides}
+
+    def _sides(self, off: str, on: str) -> tuple[list[Trace], list[Trace]] | None:
+        without, given = self._trace(off), self._trace(on)
+        return ([without], [given]) if without and given else None
 
     def _placebo(self, name: str) -> Check:
         outcome = self._plan.study.outcome

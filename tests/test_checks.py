@@ -236,3 +236,35 @@ def test_a_withheld_verdict_withholds_all_that_rests_on_it(tmp_path: Path) -> No
     text = pdf_text(write_report(found, records, tmp_path))
     for said in ("As training goes on", "Secondary outcomes", "Do fixes help at other values", "helps at"):
         assert squeezed(said) not in text
+
+
+FRACTION = {
+    "good": GOOD,
+    "bad": {"off": {"harms": 0}, "on": {"harms": 1}},
+    "idle": {"off": {"nothing": 0}, "on": {"nothing": 1}},
+    "fourth": {"off": {"steps": 20}, "on": {"steps": 19}},
+}
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_fix_of_a_fraction_is_checked_by_a_run_that_differs_from_an_arm_in_it_alone(seen: bool, tmp_path: Path) -> None:
+    fixes = FRACTION | ({} if seen else {"fourth": NOTE})
+    made = plan(fixes=fixes, sweeps={}, design={"kind": "fractional", "seeds": 2})
+    found = assess(made, train(made, tmp_path))
+    twins = made.twins
+    assert [run.id.rpartition("-")[2] for run in made.checks] == ["again", *["twin"] * 4]
+    assert all(twin.run.cell.id not in made.cells and fix not in twin.run.cell.label for fix, twin in twins.items())
+    assert (made.planned, len(Records(tmp_path).load()), len(runs_frame(found))) == (16, 16, 16)
+    assert bool(found.verdict.fixes) is seen
+    check = named(found, "fourth changes something")
+    assert (check.passed, check.compared) == (seen, "on and off, in 1 pair of arms over 1 seed")
+    if not seen:
+        assert found.verdict.headline.startswith("No verdict: fourth changed nothing: all that a run logs and returns is")
+
+
+def test_without_its_run_a_fix_of_a_fraction_is_not_tested_and_that_is_told(tmp_path: Path) -> None:
+    made = plan(fixes=FRACTION, sweeps={}, design={"kind": "fractional", "seeds": 2})
+    found = assess(made, train(made, tmp_path, skip=(made.twins["fourth"].run.id,)))
+    assert named(found, "fourth changes something").passed is None
+    assert "fourth: there are no two runs of one seed that differ in it alone" in found.warnings
+    assert found.verdict.fixes

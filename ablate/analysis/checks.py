@@ -77,11 +77,11 @@ class Trace:
 
 @dataclass(frozen=True)
 class Pair:
-    """Runs that differ in one fix alone, seed by seed; of a fraction, which has no such pairs, all runs without and with it.
+    """Runs that differ in one fix alone, seed by seed.
 
     Attributes:
         label: `good and good+bad`.
-        seeds: seed → the runs with the fix off, and those with it on.
+        seeds: seed → the run with the fix off, and the one with it on.
     """
 
     label: str
@@ -97,16 +97,11 @@ class Difference:
     step: int | None
 
 
-def arm_pairs(layout: Layout, fix: str) -> list[tuple[str, list[int], list[int]]]:
-    """What is compared for a fix: a label, and the columns of the arms with it off and with it on."""
-    on = [index for index, arm in enumerate(layout.arms) if fix in arm]
-    there = set(layout.arms)
-    matched = [index for index in on if layout.arms[index] - {fix} in there]
-    if not matched:
-        off = [index for index in range(len(layout.arms)) if index not in on]
-        return [(f"all arms without and all with {fix}", off, on)]
-    twins = [(layout.named(layout.arms[index] - {fix}), index) for index in matched]
-    return [(f"{layout.labels[off]} and {layout.labels[with_it]}", [off], [with_it]) for off, with_it in twins]
+def arm_pairs(layout: Layout, fix: str) -> list[tuple[str, int, int]]:
+    """The pairs of arms that differ in a fix alone: a label, and the columns with it off and on. A fraction has none."""
+    columns = {arm: index for index, arm in enumerate(layout.arms)}
+    pairs = [(columns[arm - {fix}], column) for arm, column in columns.items() if fix in arm and arm - {fix} in columns]
+    return [(f"{layout.labels[off]} and {layout.labels[on]}", off, on) for off, on in pairs]
 
 
 def manipulation(fix: str, change: Change | None, pairs: Sequence[Pair]) -> Check:
@@ -120,7 +115,7 @@ def manipulation(fix: str, change: Change | None, pairs: Sequence[Pair]) -> Chec
     name = f"{fix} changes {change.metric if change else 'something'}"
     tested = [pair for pair in pairs if pair.seeds]
     if not tested:
-        return Check(name, "", None, f"{fix}: no seed has a run both with it on and with it off", fatal=True)
+        return Check(name, "", None, f"{fix}: there are no two runs of one seed that differ in it alone", fatal=True)
     compared = f"on and off, in {_count(len(tested), 'pair')} of arms over {_count(max(len(p.seeds) for p in tested), 'seed')}"
     passed, detail = _declared(fix, change, tested) if change else _anything(fix, tested)
     return Check(name, compared, passed, detail, fatal=True)

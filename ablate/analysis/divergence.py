@@ -77,7 +77,7 @@ def count_diverged(diverged: Array, layout: Layout) -> Divergence:
 
 def _of_fix(diverged: Array, layout: Layout, name: str) -> FixDivergence:
     on = np.array([name in arm for arm in layout.arms])
-    pairs = [(offs[0], ons[0]) for _, offs, ons in arm_pairs(layout, name) if len(offs) == len(ons) == 1]
+    pairs = [(without, given) for _, without, given in arm_pairs(layout, name)]
     off_runs, on_runs = (diverged[:, columns].ravel() for columns in (~on, on))
     columns = np.array(pairs, dtype=int).reshape(-1, 2)
     more = diverged[:, columns[:, 1]] - diverged[:, columns[:, 0]]  # [seeds, pairs]
