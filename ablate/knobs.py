@@ -75,8 +75,13 @@ def _judge(plan: Plan, kept: Mapping[str, Record], name: str) -> Knob:
 
 def _diverged(kept: Mapping[str, Record], cells: Collection[str | None], seeds: int) -> int:
     """How many runs of some cells diverged."""
-    runs = [kept.get(run_id(cell, seed)) for cell in cells if cell for seed in range(seeds)]
-    return sum(record is not None and record.state == "diverged" for record in runs)
+    return _states(kept, cells, seeds).count("diverged")
+
+
+def _states(kept: Mapping[str, Record], cells: Collection[str | None], seeds: int) -> list[str]:
+    """How those runs of some cells ended that have."""
+    runs = [run_id(cell, seed) for cell in cells if cell for seed in range(seeds)]
+    return [kept[run].state for run in runs if run in kept]
 
 
 def _without(table: Array, diverged: Sequence[int]) -> Array:
@@ -91,7 +96,8 @@ def _note(plan: Plan, kept: Mapping[str, Record], at: Sequence[tuple[float, Coll
         at: of each value, its cells and their seeds.
     """
     worth = plan.study.outcome.on_divergence
-    counts = [(_diverged(kept, cells, seeds), len(cells) * seeds, value) for value, cells, seeds in at]
+    ended = [(value, _states(kept, cells, seeds)) for value, cells, seeds in at]
+    counts = [(states.count("diverged"), len(states), value) for value, states in ended]
     parts = [f"{count} of {runs} runs diverged at {value:.4g}" for count, runs, value in counts if count]
     if not parts:
         return ""
