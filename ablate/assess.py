@@ -40,6 +40,7 @@ class Assessment:
         checks, divergence, registered: what the study says of itself: see `checks` and `preregistration`.
         warnings: what a reader must know before believing the verdict.
         stage: the looks taken, and whether the study has ended.
+        silent: whether a check withheld the verdict, and with it all else that rests on it: see `checks`.
     """
 
     plan: Plan
@@ -57,6 +58,7 @@ class Assessment:
     registered: Registered
     warnings: tuple[str, ...]
     stage: Stage
+    silent: bool
 
     def count(self, state: str) -> int:
         """How many planned runs ended in this state."""
@@ -91,8 +93,11 @@ def assess(plan: Plan, records: Records) -> Assessment:
     verdict = inspection.verdict(verdict_at(plan, kept))
     knobs = judge_knobs(plan, kept)
     holds = holding(plan, kept, records, verdict)
-    if inspection.reasons:  # what withholds the verdict withholds it in every context
-        holds = holds.silent()
+    wanted = plan.study.secondary
+    silent = bool(inspection.reasons)
+    if silent:  # what withholds the verdict withholds all that rests on the same runs
+        holds, wanted = holds.silent(), []
+        knobs = {name: knob.silent() for name, knob in knobs.items()}
     return Assessment(
         plan=plan,
         records=kept,
@@ -102,15 +107,14 @@ def assess(plan: Plan, records: Records) -> Assessment:
         defects=evidence.defects(symptoms),
         sweeps={name: knob.responses for name, knob in knobs.items()},
         knobs=knobs,
-        secondary={
-            goal.metric: secondary(design_table(plan, kept, goal), plan.layout, plan.looks) for goal in plan.study.secondary
-        },
+        secondary={goal.metric: secondary(design_table(plan, kept, goal), plan.layout, plan.looks) for goal in wanted},
         holding=holds,
         checks=inspection.checks,
         divergence=inspection.divergence,
         registered=inspection.registered,
         warnings=(*looks_warnings(reached), *_warnings(plan, kept), *inspection.warnings, *verdict.warnings, *holds.warnings),
         stage=reached,
+        silent=silent,
     )
 
 

@@ -30,12 +30,15 @@ def own_json(found: Assessment) -> dict[str, Any]:
 
 
 def placebos_json(found: Assessment) -> dict[str, Any]:
-    """Each placebo as a fix: exactly no effect, or there would be no verdict. Nothing where it was not checked."""
-    none = {"effect": 0.0, "ci": [0.0, 0.0]}
-    shown = {**none, "p": 1.0, "p_adjusted": 1.0, "verdict": "negligible", "alone": none, "removed": none, "share": none}
+    """Each placebo as a fix: exactly no effect, or there would be no verdict. Nothing where it was not checked.
+
+    It was added to the arm with the most fixes on only; what it does alone, removed and shared was not measured.
+    """
+    untold = dict.fromkeys(("alone", "removed", "share", "seeds_needed"))
+    shown = {"effect": 0.0, "ci": [0.0, 0.0], "p": 1.0, "p_adjusted": 1.0, "verdict": "negligible", **untold}
     passed = {check.name for check in found.checks if check.passed}
     names = [name for name in found.plan.placebos if placebo_check(name) in passed]
-    return {name: {**shown, "seeds_needed": None} for name in names} if found.verdict.fixes else {}
+    return {name: dict(shown) for name in names} if found.verdict.fixes else {}
 
 
 def summary(checks: Sequence[Check]) -> str:

@@ -1,29 +1,30 @@
 """A study's own checks, from its records: what `analysis.checks`, `analysis.divergence` and `analysis.noise` are asked.
 
-A check that failed and is fatal withholds the verdict; the runs are kept, and what was measured is still shown.
+A check that failed and is fatal withholds the verdict, and all else that rests on it: verdicts of contexts, effects on secondary
+metrics and as training goes on, best values and words of sweeps. The runs are kept, and what was measured is still shown: claims,
+curves, symptoms, and the outcome by arm and by swept value.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
 
-from ablate.analysis.checks import PAIR, Check, Pair, Trace, arm_pairs, manipulation, placebo, repeated
-from ablate.analysis.divergence import Divergence, count_diverged
+from ablate.analysis.checks import PAIR, Check, Pair, Trace, arm_pairs, manipulation, placebo, repeated, some
+from ablate.analysis.divergence import Divergence
 from ablate.analysis.noise import outliers, unequal
 from ablate.analysis.verdict import Verdict, withheld
-from ablate.design import Plan, run_id
+from ablate.design import Plan, arm_label, run_id
+from ablate.diverged import diverged, unvalued
 from ablate.preregistration import Registered
 from ablate.records import Record, Records
 from ablate.sections import Goal
 from ablate.tables import design_table, value_of
 
 ENDED = ("completed", "diverged")
-#: So many arms, outliers or changes are named; of more, the number is told.
-MOST = 4
 
 
 class Inspection:
@@ -46,19 +47,19 @@ class Inspection:
         plan = self._plan
         found = [manipulation(name, plan.study.fixes[name].changes, self._pairs(name)) for name in plan.fixes]
         found += [_placebo(plan, self._kept, name) for name in plan.placebos]
-        found += [self._repeated(run.id, run.cell.id, run.seed) for run in plan.checks]
+        found += [self._repeated(run.id, run.cell.id, run.seed) for run in plan.checks if run.again]
         return (*found, self._noted_before(), self._comparable(), *self._noise())
 
     @cached_property
     def divergence(self) -> Divergence:
         """Diverged runs of the design's arms."""
-        return _divergence(self._plan, self._kept)
+        return diverged(self._plan, self._kept)
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why no verdict can be given; nothing where one can."""
         failed = [check.detail for check in self.checks if check.fatal and check.passed is False]
-        return (*undeclared(self._plan, self.divergence), *failed)
+        return tuple(filter(None, (unvalued(self._plan, self.divergence), *failed)))
 
     @property
     def warnings(self) -> list[str]:
@@ -66,9 +67,7 @@ class Inspection:
         said = [check.detail for check in self.checks if not check.fatal and check.passed is False]
         untold = [check.detail for check in self.checks if check.passed is None and (check.fatal or check.name == PAIR)]
         said += untold if self._testable else []
-        if self.divergence.runs and (self._plan.study.secondary or self._logged_outcome):
-            said.append("secondary outcomes and the effect as training goes on leave out the seeds in which a run diverged")
-        return said
+        return said + self._left_out
 
     def verdict(self, given: Verdict) -> Verdict:
         """The verdict, or none where a check failed."""
@@ -80,9 +79,21 @@ class Inspection:
         return all(self._state(run.id) in ENDED for run in self._plan.runs)
 
     @property
+    def _left_out(self) -> list[str]:
+        """What does without the seeds in which a run diverged, where there is a verdict beside it."""
+        if not self.divergence.runs or self.reasons:
+            return []
+        parts = ["secondary outcomes"] if self._plan.study.secondary else []
+        parts += ["the effect as training goes on"] if self._logged_outcome else []
+        verb = "leave" if self._plan.study.secondary else "leaves"
+        return [f"{' and '.join(parts)} {verb} out the seeds in which a run diverged"] if parts else []
+
+    @property
     def _logged_outcome(self) -> bool:
-        about = self._plan.target.declaration.metrics.get(self._plan.study.outcome.metric)
-        return about is None or about.step
+        """Whether a run of the design that came to its end logged the outcome as it went on."""
+        outcome, arms = self._plan.study.outcome.metric, self._plan.arm_ids()
+        ended = [run for seed in range(self._plan.seeds) for arm in arms if self._state(run := run_id(arm, seed)) == "completed"]
+        return any(outcome in trace.curves for trace in map(self._trace, ended) if trace)
 
     def _state(self, run: str) -> str:
         return self._kept[run].state if run in self._kept else "missing"
@@ -100,20 +111,24 @@ class Inspection:
         return Trace(record.metrics, frame["step"].to_numpy(float), curves, record.state == "completed")
 
     def _pairs(self, fix: str) -> list[Pair]:
-        arms = self._plan.arm_ids()
-        return [
-            Pair(label, dict(self._seeds([arms[column] for column in off], [arms[column] for column in on])))
-            for label, off, on in arm_pairs(self._plan.layout, fix)
-        ]
+        """Runs that differ in the fix alone: of the design's arms, or else one of these and its twin."""
+        arms, twin = self._plan.arm_ids(), self._plan.twins.get(fix)
+        if twin is None:
+            matched = arm_pairs(self._plan.layout, fix)
+            return [Pair(label, self._seeds(arms[off], arms[on])) for label, off, on in matched]
+        there, turned = run_id(self._plan.arms[twin.arm], twin.run.seed), twin.run.id
+        off, on = (turned, there) if fix in twin.arm else (there, turned)
+        labels = [arm_label(arm, self._plan.fixes) for arm in (twin.arm - {fix}, twin.arm | {fix})]
+        sides = self._sides(off, on)
+        return [Pair(" and ".join(labels), {twin.run.seed: sides} if sides else {})]
 
-    def _seeds(self, off: Sequence[str], on: Sequence[str]) -> list[tuple[int, tuple[list[Trace], list[Trace]]]]:
-        found = []
-        for seed in range(self._plan.seeds):
-            sides = [[self._trace(run_id(cell, seed)) for cell in cells] for cells in (off, on)]
-            there = [[trace for trace in side if trace] for side in sides]
-            if sides == there:
-                found.append((seed, (there[0], there[1])))
-        return found
+    def _seeds(self, off: str, on: str) -> dict[int, tuple[list[Trace], list[Trace]]]:
+        found = {seed: self._sides(run_id(off, seed), run_id(on, seed)) for seed in range(self._plan.seeds)}
+        return {seed: sides for seed, sides in found.items() if sides}
+
+    def _sides(self, off: str, on: str) -> tuple[list[Trace], list[Trace]] | None:
+        without, given = self._trace(off), self._trace(on)
+        return ([without], [given]) if without and given else None
 
     def _repeated(self, again: str, cell: str, seed: int) -> Check:
         name = f"{self._plan.cells[cell].label} · seed {seed}"
@@ -123,7 +138,7 @@ class Inspection:
         noted = self.registered
         name, compared = "preregistration", "the analysis now and as it was noted before the first run"
         if noted.changes:
-            detail = f"the analysis was changed: {_some(noted.changes)}"
+            detail = f"the analysis was changed: {some(noted.changes)}"
             return Check(name, compared, False, detail)
         said = (
             f"fixed {noted.when}" if noted.time else "not noted before the runs were trained"
@@ -150,7 +165,7 @@ class Inspection:
             return [Check("outliers", runs, None, few), Check("equal noise", arms, None, few)]
         far = [f"{labels[each.arm]} · seed {whole[each.seed]}" + _distance(each.distance) for each in outliers(y)]
         verb, them = ("stand", "them") if len(far) > 1 else ("stands", "it")
-        said = f"{_some(far)} {verb} out on {outcome.metric}; see what happened in {them}"
+        said = f"{some(far)} {verb} out on {outcome.metric}; see what happened in {them}"
         found = [Check("outliers", runs, not far, said if far else "none stands out (p < 0.01 over all runs)")]
         differs = unequal(y)
         if differs is None:
@@ -167,22 +182,7 @@ def hindered(plan: Plan, kept: Mapping[str, Record]) -> tuple[str, ...]:
     """Why further seeds would get no verdict either, as far as outcomes tell; curves are not read."""
     placebos = [_placebo(plan, kept, name) for name in plan.placebos]
     moved = [check.detail for check in placebos if check.passed is False]
-    return (*undeclared(plan, _divergence(plan, kept)), *moved)
-
-
-def undeclared(plan: Plan, found: Divergence) -> tuple[str, ...]:
-    """That runs diverged, where the study doesn't say what such a run is worth."""
-    if not found.runs or plan.study.outcome.on_divergence is not None:
-        return ()
-    said = f"{found.runs} of {plan.seeds * len(plan.arms)} runs diverged ({_some(found.named)})"
-    return (f"{said}; say what such a run is worth by outcome.on_divergence",)
-
-
-def _divergence(plan: Plan, kept: Mapping[str, Record]) -> Divergence:
-    states = {"completed": 0.0, "diverged": 1.0}
-    runs = [[kept.get(run_id(arm, seed)) for arm in plan.arm_ids()] for seed in range(plan.seeds)]
-    grid = [[states.get(record.state, math.nan) if record else math.nan for record in row] for row in runs]
-    return count_diverged(np.array(grid), plan.layout)
+    return tuple(filter(None, (unvalued(plan, diverged(plan, kept)), *moved)))
 
 
 def _placebo(plan: Plan, kept: Mapping[str, Record], name: str) -> Check:
@@ -200,9 +200,3 @@ def _outcome(record: Record | None, metric: str) -> float:
 
 def _distance(value: float) -> str:
     return f" ({abs(value):.1f} standard deviations {'above' if value > 0 else 'below'} what its seed and arm give)"
-
-
-def _some(names: Sequence[str]) -> str:
-    """The first few, and how many more there are."""
-    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
-    return ", ".join(names[:MOST]) + more

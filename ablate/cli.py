@@ -110,7 +110,7 @@ def run(
                 for part, todo in with_checks(until_decided(plan, records.load, _say), plan, checks):
                     with Progress(part, records) as watcher:
                         driver.train(todo, trainer, watcher, on)
-                    trained += sum(not each.again for each in todo)
+                    trained += sum(not each.aside for each in todo)
                 if plan.to_ask:
                     before = stage(plan, records.load()).plan
                     with Progress(before, records) as watcher:

@@ -16,7 +16,7 @@ from ablate.arms import arms_of
 from ablate.errors import BadInput
 from ablate.fit import check_fit
 from ablate.points import SweepPoint, sweep_points
-from ablate.run import AGAIN
+from ablate.run import AGAIN, TWIN
 from ablate.sections import Params, ParamValue, Sweep
 from ablate.study import Study, override
 from ablate.target import Declaration, Target
@@ -52,20 +52,40 @@ class PlannedRun:
 
     Attributes:
         again: whether it repeats a run of the plan, to see whether that can be repeated.
+        twin: whether it differs from a run of the plan in one fix alone, to see whether that changes anything.
     """
 
     cell: Cell
     seed: int
     again: bool = False
+    twin: bool = False
+
+    @property
+    def aside(self) -> bool:
+        """Whether it checks the study and is no run of its design."""
+        return self.again or self.twin
 
     @property
     def id(self) -> str:
-        return run_id(self.cell.id, self.seed) + (AGAIN if self.again else "")
+        return run_id(self.cell.id, self.seed) + (AGAIN if self.again else TWIN if self.twin else "")
 
     @property
     def name(self) -> str:
         """The name that MLflow shows."""
-        return f"{self.cell.label} · seed {self.seed}" + (" (again)" if self.again else "")
+        return f"{self.cell.label} · seed {self.seed}" + (" (again)" if self.again else " (check)" if self.twin else "")
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A run beside the design for a fix that the design has no matched pair for.
+
+    Attributes:
+        arm: of the design.
+        run: the same arm with the fix turned the other way.
+    """
+
+    arm: Arm
+    run: PlannedRun
 
 
 @dataclass(frozen=True)
@@ -112,9 +132,31 @@ class Plan:
 
     @property
     def checks(self) -> tuple[PlannedRun, ...]:
-        """What is trained beside the design, to check it: the arm with most fixes on and seed 0, a second time."""
+        """What is trained beside the design, to check it: the arm with most fixes on and seed 0, a second time, and the twins."""
         most = max(self.layout.arms, key=len)
-        return (PlannedRun(self.cells[self.arms[most]], 0, again=True),)
+        twins = {twin.run.id: twin.run for twin in self.twins.values()}
+        return PlannedRun(self.cells[self.arms[most]], 0, again=True), *twins.values()
+
+    @cached_property
+    def twins(self) -> Mapping[str, Twin]:
+        """Of each fix that no two arms of the design differ in alone (a fraction's), an arm and that arm with the fix turned."""
+        arms = set(self.layout.arms)
+        unpaired = [fix for fix in self.fixes if not any(fix not in arm and arm | {fix} in arms for arm in arms)]
+        found = {fix: self._twin(fix) for fix in unpaired}
+        return {fix: twin for fix, twin in found.items() if twin}
+
+    def _twin(self, fix: str) -> Twin | None:
+        """By the arm with the most fixes on where the fix changes the params, and the target takes what comes of it."""
+        cells = Cells(self.study, self.target)
+        for arm in sorted(self.layout.arms, key=len, reverse=True):
+            turned = arm ^ {fix}
+            try:
+                key = cells.add(turned, {}, arm_label(turned, self.fixes))
+            except BadInput:
+                continue
+            if key != self.arms[arm]:
+                return Twin(arm, PlannedRun(cells.found[key], 0, twin=True))
+        return None
 
     @property
     def to_ask(self) -> dict[str, int]:

@@ -75,7 +75,7 @@ class Driver:
         for event in engine.run(tasks):
             run = runs[event.run_id]
             if isinstance(event, Task):
-                if not run.again:
+                if not run.aside:
                     self._trials.start(run)
                 watcher.started(run)
             else:
@@ -103,7 +103,7 @@ class Driver:
             result = replace(result, state="failed", error=lacks)
         elif result.state == "completed" and not math.isfinite(result.metrics.get(wanted, 0.0)):
             result = replace(result, state="diverged")
-        if run.again:  # a check: the stores hold the runs of the design
+        if run.aside:  # a check: the stores hold the runs of the design
             return self._records.add(result)
         self._kept += result.state == "completed"
         return self._tell(run, self._records.add(result), anew=True)

@@ -11,8 +11,9 @@ import numpy as np
 from ablate.analysis.contexts import OWN, Agreement, agreement, summary
 from ablate.analysis.effects import Array
 from ablate.analysis.trajectory import Course, follow, warned
-from ablate.analysis.verdict import Verdict, as_estimate, judge
+from ablate.analysis.verdict import Table, Verdict, as_estimate, judge, withheld
 from ablate.design import Plan
+from ablate.diverged import diverged, unvalued
 from ablate.records import Record, Records
 from ablate.tables import curve_frame, design_table
 
@@ -47,9 +48,9 @@ class Holding:
         return (*moving, *(f"context {name}: {text}" for name in self.contexts for text in self._said(name)))
 
     def silent(self) -> Holding:
-        """The same without verdicts: where what the study rests on failed, its contexts have none either."""
+        """The same without verdicts: where what the study rests on failed, its contexts have none, and no effect has settled."""
         none = {name: Verdict({}, {}, "", ("as for the study itself",)) for name in self.contexts}
-        return replace(self, contexts=none, compared={}, agreement={}, headline="")
+        return replace(self, courses={}, contexts=none, compared={}, agreement={}, headline="")
 
     def _said(self, context: str) -> list[str]:
         verdict, lost = self.contexts[context], self.lost[context]
@@ -80,9 +81,7 @@ def holding(plan: Plan, kept: Mapping[str, Record], records: Records, own: Verdi
     outcome = plan.study.outcome
     logged = step_tables(plan, records, {run for run, record in kept.items() if record.state == "diverged"})
     tables = {name: design_table(plan, kept, outcome, name) for name in plan.contexts}
-    contexts = {
-        name: judge(table, plan.layout, outcome.metric, outcome.minimum_effect, plan.looks) for name, table in tables.items()
-    }
+    contexts = {name: _judged(plan, kept, name, table) for name, table in tables.items()}
     repeated = any(plan.arm_ids(name) == plan.arm_ids() for name in contexts)
     compared = ({} if repeated or not contexts else {OWN: own}) | contexts
     agreed = agreement(compared)
@@ -95,6 +94,12 @@ def holding(plan: Plan, kept: Mapping[str, Record], records: Records, own: Verdi
         lost={name: np.flatnonzero(~np.isfinite(table.values).all(axis=1)).tolist() for name, table in tables.items()},
         headline=summary(compared, agreed) if own.fixes else "",
     )
+
+
+def _judged(plan: Plan, kept: Mapping[str, Record], context: str, table: Table) -> Verdict:
+    """A context's verdict; none where runs diverged there and nothing says what they are worth."""
+    reason, outcome = unvalued(plan, diverged(plan, kept, context)), plan.study.outcome
+    return withheld(reason) if reason else judge(table, plan.layout, outcome.metric, outcome.minimum_effect, plan.looks)
 
 
 def step_tables(plan: Plan, records: Records, without: Collection[str] = ()) -> dict[int, Array]:

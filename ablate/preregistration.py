@@ -20,8 +20,9 @@ from ablate.records import Records, write_atomic
 from ablate.study import Study
 
 FILE = "preregistration.json"
-#: The sections of a study that decide what will be said. Shared params are not among them: runs of other params are other runs.
-SECTIONS = ("fixes", "design", "outcome", "secondary", "claims", "stopping", "contexts", "sweeps")
+#: The sections of a study that decide what will be said. Params are among them: who tries others until the answer pleases, and
+#: reports those, has changed the analysis as well.
+SECTIONS = ("target", "params", "fixes", "design", "outcome", "secondary", "claims", "stopping", "contexts", "sweeps")
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ class Progress:
             self._line()
 
     def _count(self, run: PlannedRun, record: Record) -> None:
-        if run.again:
+        if run.aside:
             return
         group = self._group(run)
         if record.state == "failed":

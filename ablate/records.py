@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.engines.base import Result, State
 from ablate.errors import BadInput
-from ablate.run import AGAIN, Point
+from ablate.run import AGAIN, TWIN, Point
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,8 +71,8 @@ class Records:
         return path.read_text(encoding="utf-8")
 
     def load(self) -> dict[str, Record]:
-        """All records by run id, but for runs that repeat another. A file that can't be read counts as missing."""
-        paths = (path for path in sorted(self._runs.glob("*.json")) if not path.stem.endswith(AGAIN))
+        """All records by run id, but for runs that check the study. A file that can't be read counts as missing."""
+        paths = (path for path in sorted(self._runs.glob("*.json")) if not path.stem.endswith((AGAIN, TWIN)))
         found = (self.load_one(path.stem) for path in paths)
         return {record.run_id: record for record in found if record}
 

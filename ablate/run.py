@@ -8,6 +8,8 @@ from pathlib import Path
 
 #: What the id of a run that repeats another, to check that it can be repeated, ends in.
 AGAIN = "-again"
+#: The same of a run that differs from one of the design in one fix alone, to check that the fix changes something.
+TWIN = "-twin"
 #: One logged value: (metric, step, value).
 Point = tuple[str, int, float]
 

@@ -14,10 +14,13 @@ from ablate.design import Plan, PlannedRun
 from ablate.driver import Driver, default_storage, missing, unchecked
 from ablate.engines.inline import InlineEngine
 from ablate.records import Record, Records
+from ablate.report import write_report
+from ablate.report.knobs import sweep_lines
 from ablate.tracking import NullTracker
 from ablate.trials import Trials
 from ablate.written import runs_frame, verdict_json
 from tests.builders import plan, train
+from tests.report.reading import pdf_text, squeezed
 
 GOOD = {"off": {"helps": 0}, "on": {"helps": 1}}
 NOTE = {"off": {"note": ""}, "on": {"note": "read by nobody"}}
@@ -78,20 +81,22 @@ def test_a_probe_that_stays_in_one_pair_of_arms_names_the_pair(tmp_path: Path) -
         assert record
         records.save(replace(record, run_id=f"{made.arms[frozenset({'a', 'b'})]}-{seed}"))
     headline = assess(made, records).verdict.headline
-    assert "a changed nothing in 1 of 2 pairs of arms: progress is the same in b and all on" in headline
+    assert "a did not change progress in 1 of 2 pairs of arms, which is the same in b and all on" in headline
+    assert "; mend the fix or fixes.a.changes, or take it out." in headline  # it changes something: it is no placebo
 
 
 def test_a_placebo_is_a_fix_of_exactly_no_effect(tmp_path: Path) -> None:
     found = checked(tmp_path, fixes={"good": GOOD, "placebo": NOTE})
     shown = verdict_json(found)
-    none = {"effect": 0.0, "ci": [0.0, 0.0]}
-    assert shown["fixes"]["placebo"] == none | {
+    assert shown["fixes"]["placebo"] == {
+        "effect": 0.0,
+        "ci": [0.0, 0.0],
         "p": 1.0,
         "p_adjusted": 1.0,
         "verdict": "negligible",
-        "alone": none,
-        "removed": none,
-        "share": none,
+        "alone": None,  # only the arm with the most fixes on was measured with and without it
+        "removed": None,
+        "share": None,
         "seeds_needed": None,
     }
     assert shown["ranking"] == shown["design"]["fixes"] == ["good"]
@@ -160,13 +165,13 @@ def driven(made: Plan, out: Path) -> Records:
 STABLE = {"off": {"diverges": 0.5}, "on": {"diverges": 0}}
 
 
-def diverging(value: float | None) -> Plan:
+def diverging(value: float | None, **changes: Any) -> Plan:
     return plan(
         fixes={"good": GOOD, "stable": STABLE},
         sweeps={},
         design={"seeds": 6},
         outcome={"metric": "score", "on_divergence": value},
-        secondary=["seconds"],
+        **{"secondary": ["seconds"]} | changes,
     )
 
 
@@ -182,10 +187,21 @@ def test_a_diverged_run_is_an_outcome_where_the_study_says_what_it_is_worth(tmp_
     written = verdict_json(found)["divergence"]
     assert (written["value"], written["runs"]) == (-3.0, 8)
     assert written["arms"] == {"all off": 4, "good": 4, "stable": 0, "all on": 0}
-    assert written["fixes"]["stable"] == {"off": 8, "on": 0, "pairs": 12, "p": 2 / 2**8, "p_adjusted": 4 / 2**8}
+    assert written["fixes"]["stable"] == {"off": 8, "on": 0, "pairs": 12, "p": 2 / 2**4, "p_adjusted": 4 / 2**4}
     assert written["fixes"]["good"] == {"off": 4, "on": 4, "pairs": 12, "p": 1.0, "p_adjusted": 1.0}
     assert 1 <= found.secondary["seconds"]["good"][0].df <= 3  # of six seeds, the two in which no arm diverged
-    assert any("leave out the seeds in which a run diverged" in text for text in found.warnings)
+    assert left_out(found) == ["secondary outcomes leave out the seeds in which a run diverged"]
+    assert left_out(assess(diverging(-3.0, secondary=[]), records)) == []  # planted logs no score unless it is asked to
+
+
+def left_out(found: Assessment) -> list[str]:
+    return [text for text in found.warnings if "the seeds in which a run diverged" in text]
+
+
+def test_an_outcome_that_is_logged_leaves_out_seeds_with_a_diverged_run(tmp_path: Path) -> None:
+    made = diverging(-3.0, secondary=[], params={"evals": 3})
+    said = "the effect as training goes on leaves out the seeds in which a run diverged"
+    assert left_out(assess(made, driven(made, tmp_path))) == [said]
 
 
 def test_a_run_that_stands_out_is_named(tmp_path: Path) -> None:
@@ -198,4 +214,57 @@ def test_a_run_that_stands_out_is_named(tmp_path: Path) -> None:
     records.save(replace(record, metrics={"score": record.metrics["score"] + 9}))
     found = assess(made, records)
     assert [text.partition(" (")[0] for text in found.warnings] == [run.name]
+    assert found.verdict.fixes
+
+
+def test_a_withheld_verdict_withholds_all_that_rests_on_it(tmp_path: Path) -> None:
+    fixes = {"good": GOOD, "unread": NOTE}
+    sweeps = {"rate": {"param": "rate", "values": [1, 100], "fixes": ["good"], "toggle": ["good"], "seeds": 3}}
+    claims = [{"name": "c", "metric": "score", "comparison": ">", "value": 0}]
+    params = {"evals": 5, "noise": 0.1}
+    made = plan(fixes=fixes, sweeps=sweeps, design={"seeds": 3}, params=params, claims=claims, secondary=["seconds"])
+    records = train(made, tmp_path)
+    found = assess(made, records)
+    shown = verdict_json(found)
+    assert shown["headline"].startswith("No verdict: unread changed nothing")
+    assert (shown["secondary"], shown["settled"], shown["trajectory"]) == ({}, {}, {})
+    knob = {"best": None, "not_told_from_best": [], "sentence": "no verdict, as for the study itself", "toggles": {}}
+    assert shown["knobs"] == {"rate": knob}
+    assert shown["sweeps"]["rate"][0]["mean"] > shown["sweeps"]["rate"][1]["mean"]  # what was measured stays
+    assert [claim["verdict"] for claim in shown["claims"]] == ["confirmed"]
+    assert list(sweep_lines(found)) == ["sweep rate: no verdict, as for the study itself"]
+    text = pdf_text(write_report(found, records, tmp_path))
+    for said in ("As training goes on", "Secondary outcomes", "Do fixes help at other values", "helps at"):
+        assert squeezed(said) not in text
+
+
+FRACTION = {
+    "good": GOOD,
+    "bad": {"off": {"harms": 0}, "on": {"harms": 1}},
+    "idle": {"off": {"nothing": 0}, "on": {"nothing": 1}},
+    "fourth": {"off": {"steps": 20}, "on": {"steps": 19}},
+}
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_fix_of_a_fraction_is_checked_by_a_run_that_differs_from_an_arm_in_it_alone(seen: bool, tmp_path: Path) -> None:
+    fixes = FRACTION | ({} if seen else {"fourth": NOTE})
+    made = plan(fixes=fixes, sweeps={}, design={"kind": "fractional", "seeds": 2})
+    found = assess(made, train(made, tmp_path))
+    twins = made.twins
+    assert [run.id.rpartition("-")[2] for run in made.checks] == ["again", *["twin"] * 4]
+    assert all(twin.run.cell.id not in made.cells and fix not in twin.run.cell.label for fix, twin in twins.items())
+    assert (made.planned, len(Records(tmp_path).load()), len(runs_frame(found))) == (16, 16, 16)
+    assert bool(found.verdict.fixes) is seen
+    check = named(found, "fourth changes something")
+    assert (check.passed, check.compared) == (seen, "on and off, in 1 pair of arms over 1 seed")
+    if not seen:
+        assert found.verdict.headline.startswith("No verdict: fourth changed nothing: all that a run logs and returns is")
+
+
+def test_without_its_run_a_fix_of_a_fraction_is_not_tested_and_that_is_told(tmp_path: Path) -> None:
+    made = plan(fixes=FRACTION, sweeps={}, design={"kind": "fractional", "seeds": 2})
+    found = assess(made, train(made, tmp_path, skip=(made.twins["fourth"].run.id,)))
+    assert named(found, "fourth changes something").passed is None
+    assert "fourth: there are no two runs of one seed that differ in it alone" in found.warnings
     assert found.verdict.fixes

@@ -71,11 +71,22 @@ def test_fresh_keeps_what_was_noted_and_says_that_all_was_trained_again(tmp_path
     assert now.said.endswith("; all runs were trained again once (--fresh)")
 
 
-def test_claims_are_part_of_the_analysis_and_shared_params_are_not(tmp_path: Path) -> None:
+def test_claims_and_shared_params_are_part_of_the_analysis(tmp_path: Path) -> None:
     claim = {"name": "c", "metric": "score", "comparison": ">", "value": 0}
     base = registered(made(claims=[claim]), Records(tmp_path)).hash
-    assert registered(made(params={"note": "/data/two"}, claims=[claim | {"value": 0.0}]), Records(tmp_path)).hash == base
+    assert registered(made(claims=[claim | {"value": 0.0}]), Records(tmp_path)).hash == base
     assert registered(made(claims=[claim | {"value": 1}]), Records(tmp_path)).hash != base
+    assert registered(made(claims=[claim], target="tests.checked:clocked"), Records(tmp_path)).hash != base
+
+
+def test_params_changed_after_the_runs_are_told(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    register(made(params={"noise": 0.3}), records)
+    train(made(params={"noise": 0.3}), tmp_path)
+    changed = made(params={"noise": 0.1, "steps": 2})
+    register(changed, records)
+    said = registered(changed, records).changes
+    assert said == ("params.noise: 0.3 → 0.1 (after 4 runs)", "params.steps: unset → 2 (after 4 runs)")
 
 
 def test_differences_name_things_in_lists() -> None:

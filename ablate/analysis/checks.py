@@ -20,7 +20,9 @@ from ablate.sections import PLACEBO, Change
 CLOCK = re.compile(r"second|runtime|elapsed", re.IGNORECASE)
 #: The check of a run that is trained twice.
 PAIR = "A/A pair"
-#: How a change that isn't there is put right.
+#: So many arms, outliers or changes are named; of more, the number is told.
+MOST = 4
+#: How a change that isn't there is put right: a placebo is a fix that changes nothing at all.
 REMEDY = "mend it, take it out, or mark it placebo: true"
 
 
@@ -75,11 +77,11 @@ class Trace:
 
 @dataclass(frozen=True)
 class Pair:
-    """Runs that differ in one fix alone, seed by seed; of a fraction, which has no such pairs, all runs without and with it.
+    """Runs that differ in one fix alone, seed by seed.
 
     Attributes:
         label: `good and good+bad`.
-        seeds: seed → the runs with the fix off, and those with it on.
+        seeds: seed → the run with the fix off, and the one with it on.
     """
 
     label: str
@@ -95,16 +97,11 @@ class Difference:
     step: int | None
 
 
-def arm_pairs(layout: Layout, fix: str) -> list[tuple[str, list[int], list[int]]]:
-    """What is compared for a fix: a label, and the columns of the arms with it off and with it on."""
-    on = [index for index, arm in enumerate(layout.arms) if fix in arm]
-    there = set(layout.arms)
-    matched = [index for index in on if layout.arms[index] - {fix} in there]
-    if not matched:
-        off = [index for index in range(len(layout.arms)) if index not in on]
-        return [(f"all arms without and all with {fix}", off, on)]
-    twins = [(layout.named(layout.arms[index] - {fix}), index) for index in matched]
-    return [(f"{layout.labels[off]} and {layout.labels[with_it]}", [off], [with_it]) for off, with_it in twins]
+def arm_pairs(layout: Layout, fix: str) -> list[tuple[str, int, int]]:
+    """The pairs of arms that differ in a fix alone: a label, and the columns with it off and on. A fraction has none."""
+    columns = {arm: index for index, arm in enumerate(layout.arms)}
+    pairs = [(columns[arm - {fix}], column) for arm, column in columns.items() if fix in arm and arm - {fix} in columns]
+    return [(f"{layout.labels[off]} and {layout.labels[on]}", off, on) for off, on in pairs]
 
 
 def manipulation(fix: str, change: Change | None, pairs: Sequence[Pair]) -> Check:
@@ -118,7 +115,7 @@ def manipulation(fix: str, change: Change | None, pairs: Sequence[Pair]) -> Chec
     name = f"{fix} changes {change.metric if change else 'something'}"
     tested = [pair for pair in pairs if pair.seeds]
     if not tested:
-        return Check(name, "", None, f"{fix}: no seed has a run both with it on and with it off", fatal=True)
+        return Check(name, "", None, f"{fix}: there are no two runs of one seed that differ in it alone", fatal=True)
     compared = f"on and off, in {_count(len(tested), 'pair')} of arms over {_count(max(len(p.seeds) for p in tested), 'seed')}"
     passed, detail = _declared(fix, change, tested) if change else _anything(fix, tested)
     return Check(name, compared, passed, detail, fatal=True)
@@ -155,10 +152,7 @@ def _declared(fix: str, change: Change, pairs: Sequence[Pair]) -> tuple[bool | N
     seen = {pair.label: list(_differences(pair, change)) for pair in pairs}
     still = [pair for pair in pairs if not seen[pair.label] and _came_to_its_end(pair)]
     if still:
-        part = len(still) < len(pairs)
-        which = f" in {len(still)} of {len(pairs)} pairs of arms" if part else ""
-        where = f" in {still[0].label}" if part else " with it on and off"
-        return False, f"{fix} changed nothing{which}: {change.metric} is the same{where}; {REMEDY}"
+        return False, _still(fix, change, still, pairs)
     first = [(label, found) for label, all_found in seen.items() for found in all_found]
     if not first:
         return None, f"{fix}: runs diverged before {change.metric} could differ"
@@ -167,6 +161,17 @@ def _declared(fix: str, change: Change, pairs: Sequence[Pair]) -> tuple[bool | N
             if found.step is None or not change.steps[0] <= found.step <= change.steps[1]:
                 return False, _elsewhere(fix, change, label, found)
     return True, f"{change.metric} differs in {len(pairs) - len(still)} of {len(pairs)} pairs{_span(first)}"
+
+
+def _still(fix: str, change: Change, still: Sequence[Pair], pairs: Sequence[Pair]) -> str:
+    """What is said of a probe that is the same in some pairs; where anything else differs, the fix does something."""
+    part = len(still) < len(pairs)
+    which = f" in {len(still)} of {len(pairs)} pairs of arms" if part else ""
+    where = f" in {still[0].label}" if part else " with it on and off"
+    if not _anything(fix, pairs)[0]:
+        return f"{fix} changed nothing{which}: {change.metric} is the same{where}; {REMEDY}"
+    mend = f"mend the fix or fixes.{fix}.changes, or take it out"
+    return f"{fix} did not change {change.metric}{which}, which is the same{where}; {mend}"
 
 
 def _came_to_its_end(pair: Pair) -> bool:
@@ -285,3 +290,9 @@ def _first_unlike(first: Trace, again: Trace) -> str:
 
 def _count(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+    return ", ".join(names[:MOST]) + more

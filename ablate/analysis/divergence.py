@@ -1,8 +1,9 @@
 """Runs that diverged, as an outcome of their own: how many of each arm, and whether a fix makes them fewer or more.
 
-The test is McNemar's, exact (McNemar 1947): of the pairs of runs that differ in one fix alone and of which exactly one diverged,
-the number with the fix on is binomial with probability 1/2 where the fix makes no difference. As in the analysis of the outcome,
-pairs of one seed are taken to be as independent as pairs of two.
+The test is an exact sign test over seeds. Runs that differ in one fix alone are compared within each seed; but a seed may make
+all of its arms diverge, so pairs of one seed are not independent. So each seed counts once: by the number of its pairs in which
+the run with the fix on diverged, less that in which the one with it off did. Of the seeds where this isn't 0, either sign is as
+likely where the fix makes no difference. With fewer than six such seeds p can't be below 0.05.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class FixDivergence:
     Attributes:
         off, on: how many runs diverged with the fix off and on, of `off_runs` and `on_runs` that ended.
         pairs: pairs of runs, of one seed and alike in all other fixes, in which both ended.
-        p: of no difference, by the exact paired test; None for a design without such pairs.
+        p: of no difference, by the exact sign test over seeds; None for a design without such pairs.
         p_adjusted: over the fixes, by Holm.
     """
 
@@ -76,19 +77,19 @@ def count_diverged(diverged: Array, layout: Layout) -> Divergence:
 
 def _of_fix(diverged: Array, layout: Layout, name: str) -> FixDivergence:
     on = np.array([name in arm for arm in layout.arms])
-    pairs = [(offs[0], ons[0]) for _, offs, ons in arm_pairs(layout, name) if len(offs) == len(ons) == 1]
+    pairs = [(without, given) for _, without, given in arm_pairs(layout, name)]
     off_runs, on_runs = (diverged[:, columns].ravel() for columns in (~on, on))
     columns = np.array(pairs, dtype=int).reshape(-1, 2)
-    less = (diverged[:, columns[:, 1]] - diverged[:, columns[:, 0]]).ravel()
-    paired = less[~np.isnan(less)]
-    p = mcnemar(int((paired < 0).sum()), int((paired > 0).sum())) if pairs else None
+    more = diverged[:, columns[:, 1]] - diverged[:, columns[:, 0]]  # [seeds, pairs]
+    by_seed = np.nansum(more, axis=1)
+    p = sign_test(int((by_seed < 0).sum()), int((by_seed > 0).sum())) if pairs else None
     counts = [int(np.nansum(runs)) for runs in (off_runs, on_runs)]
     ended = [int((~np.isnan(runs)).sum()) for runs in (off_runs, on_runs)]
-    return FixDivergence(counts[0], counts[1], ended[0], ended[1], len(paired), p, None)
+    return FixDivergence(counts[0], counts[1], ended[0], ended[1], int((~np.isnan(more)).sum()), p, None)
 
 
-def mcnemar(one: int, other: int) -> float:
-    """Exact two-sided p of a split of discordant pairs, if either side were as likely."""
+def sign_test(one: int, other: int) -> float:
+    """Exact two-sided p of a split of seeds, if either side were as likely."""
     total, least = one + other, min(one, other)
     tail: int = sum(math.comb(total, k) for k in range(least + 1))
     return min(1.0, math.ldexp(tail, 1 - total))

@@ -38,6 +38,7 @@ class Toggle:
     Attributes:
         points: by value; empty where two complete seeds are wanting.
         swept: how many values the knob was swept over, those included at which the fix was not turned.
+        note: what the sentence adds, with its `; ` before it.
         p_same: of the effect being the same at every value, by Holm over the sweep's fixes; None for fewer than two values.
     """
 
@@ -46,12 +47,13 @@ class Toggle:
     points: tuple[TogglePoint, ...]
     p_same: float | None
     swept: int
+    note: str = ""
 
     @property
     def sentence(self) -> str:
         """`memory_bank helps at 50 and 100 and can't be told at 5; the effect depends on it (p = 0.01)`."""
         if not self.points:
-            return f"what {self.fix} does can't be told: fewer than two complete seeds"
+            return f"what {self.fix} does can't be told: fewer than two complete seeds{self.note}"
         places: dict[str, list[str]] = {}
         for point in self.points:
             places.setdefault(point.word, []).append(f"{point.value:.4g}")
@@ -59,7 +61,7 @@ class Toggle:
         if len(places) == 1 and len(self.points) == self.swept:
             (only,) = places
             said = PHRASES[only].format("any swept value" if only == "inconclusive" else "every swept value")
-        return f"{self.fix} {said}{self._same(differ=len(places) > 1)}"
+        return f"{self.fix} {said}{self._same(differ=len(places) > 1)}{self.note}"
 
     def _same(self, differ: bool) -> str:
         """What the test adds; nothing where it says what the words do."""

@@ -80,6 +80,6 @@ def _diverged(found: Assessment) -> str:
     if outcome.on_divergence is None:
         return f"{said} The study does not say what such a run is worth (outcome.on_divergence), so there is no verdict."
     return (
-        f"{said} By outcome.on_divergence each counts as {outcome.on_divergence:g}. p: McNemar's exact test over pairs of runs "
-        "that differ in the fix alone, adjusted over the fixes."
+        f"{said} By outcome.on_divergence each counts as {outcome.on_divergence:g}. Pairs are runs of one seed that differ "
+        "in the fix alone; p is of the exact sign test over seeds, each counted once, adjusted over the fixes."
     )

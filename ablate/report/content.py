@@ -160,7 +160,9 @@ def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Cont
         raw=tuple(filter(None, (_raw(found, curves, name, about) for name, about in cautioned(found).items()))),
         interactions=_interactions(found),
         secondary=tuple(
-            _secondary(found, goal) for goal in found.plan.study.secondary if not (price and goal.metric == "seconds")
+            _secondary(found, goal)
+            for goal in found.plan.study.secondary
+            if not found.silent and not (price and goal.metric == "seconds")
         ),
         price=price,
         courses=courses_said(found),

@@ -86,9 +86,9 @@ class Price:
 
 
 def courses_said(found: Assessment) -> tuple[str, ...]:
-    """A sentence for each fix on whether its effect had settled; nothing where nothing is recorded."""
+    """A sentence for each fix on whether its effect had settled; nothing where nothing is recorded, or there is no verdict."""
     courses = found.holding.courses
-    if not found.records:
+    if not found.records or found.silent:
         return ()
     if not found.trajectory:
         return (UNLOGGED,)

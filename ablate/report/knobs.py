@@ -89,4 +89,5 @@ def sweep_lines(found: Assessment) -> Iterator[str]:
         param = "" if knob.param == name else f" ({knob.param})"
         yield f"sweep {name}{param}: {knob.sentence}"
         for fix in found.plan.study.sweeps[name].toggle:
-            yield f"  {knob.toggles[fix].sentence}"
+            if fix in knob.toggles:
+                yield f"  {knob.toggles[fix].sentence}"
