@@ -50,7 +50,18 @@ def _negligible(found: Assessment) -> str:
     return (
         f"Negligible is shown, not assumed: two one-sided tests at {100 * alpha:g} % place the effect within ±{minimum:g}. Such "
         "an effect is called negligible even where it differs from 0. Inconclusive means that neither was shown: more seeds "
-        "would tell."
+        "would tell." + _apart(found)
+    )
+
+
+def _apart(found: Assessment) -> str:
+    """What is said of a design whose pairs of arms may disagree without an interaction that says so."""
+    layout = found.plan.layout
+    if layout.fraction or layout.shares is not None:
+        return ""
+    return (
+        " A fix whose pairs of arms disagree (by the same tests, Holm over all pairs compared) is not called negligible, however "
+        "small its mean, and more seeds would not tell."
     )
 
 
