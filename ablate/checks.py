@@ -14,6 +14,7 @@ import numpy as np
 from ablate.analysis.checks import PAIR, Check, Pair, Trace, arm_pairs, manipulation, placebo, repeated
 from ablate.analysis.divergence import Divergence, count_diverged
 from ablate.analysis.noise import outliers, unequal
+from ablate.analysis.seeds import same_in_every_seed
 from ablate.analysis.verdict import Verdict, withheld
 from ablate.design import Plan, run_id
 from ablate.preregistration import Registered
@@ -161,16 +162,17 @@ class Inspection:
         """Runs that stand out and noise that differs between arms, over complete blocks without diverged runs."""
         plan, outcome = self._plan, self._plan.study.outcome
         table = design_table(plan, self._kept, Goal(metric=outcome.metric, goal=outcome.goal))
+        varies = same_in_every_seed(table.complete(), plan.layout, outcome.metric)
         whole = np.flatnonzero(np.isfinite(table.values).all(axis=1))
         y, labels = table.values[whole], plan.layout.labels
         runs, arms = f"{y.size} runs", f"noise of {len(labels)} arms"
         if y.shape[0] < 3 or y.shape[1] < 3:
             few = "takes three complete seeds and three arms"
-            return [Check("outliers", runs, None, few), Check("equal noise", arms, None, few)]
+            return [Check("outliers", runs, None, few), Check("equal noise", arms, None, few), varies]
         far = [f"{labels[each.arm]} · seed {whole[each.seed]}" + _distance(each.distance) for each in outliers(y)]
         verb, them = ("stand", "them") if len(far) > 1 else ("stands", "it")
         said = f"{_some(far)} {verb} out on {outcome.metric}; see what happened in {them}"
-        found = [Check("outliers", runs, not far, said if far else "none stands out (p < 0.01 over all runs)")]
+        found = [varies, Check("outliers", runs, not far, said if far else "none stands out (p < 0.01 over all runs)")]
         differs = unequal(y)
         if differs is None:
             return [*found, Check("equal noise", arms, True, "no arm's differs by more than chance and 3-fold (Brown–Forsythe)")]

@@ -24,6 +24,7 @@ def _compared(found: Assessment) -> str:
         "p value are Student's t on the residual of those arms, once seeds and arms are taken out of it. Noise may differ "
         "between arms: "
         f"the degrees of freedom are Satterthwaite's, from each arm's own noise, and fewer the more it differs{_freedom(found)}."
+        " A fix is taken to do about the same in every seed; a check says where its effects vary by more than the noise of runs."
         f"{parts_said(found)}"
     )
 
