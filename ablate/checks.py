@@ -13,7 +13,7 @@ import numpy as np
 
 from ablate.analysis.checks import PAIR, Check, Pair, Trace, arm_pairs, manipulation, placebo, repeated
 from ablate.analysis.divergence import Divergence, count_diverged
-from ablate.analysis.noise import outliers, unequal
+from ablate.analysis.noise import Unequal, differs, outliers
 from ablate.analysis.seeds import same_in_every_seed
 from ablate.analysis.verdict import Verdict, withheld
 from ablate.design import Plan, run_id
@@ -173,15 +173,27 @@ class Inspection:
         verb, them = ("stand", "them") if len(far) > 1 else ("stands", "it")
         said = f"{_some(far)} {verb} out on {outcome.metric}; see what happened in {them}"
         found = [varies, Check("outliers", runs, not far, said if far else "none stands out (p < 0.01 over all runs)")]
-        differs = unequal(y)
-        if differs is None:
-            return [*found, Check("equal noise", arms, True, "no arm's differs by more than chance and 3-fold (Brown–Forsythe)")]
-        most, least = labels[differs.most], labels[differs.least]
-        detail = (
-            f"noise differs between arms: {outcome.metric} varies {differs.ratio:.3g} times as much in {most} as in {least} "
-            f"(standard deviations {differs.most_sd:.3g} and {differs.least_sd:.3g})"
-        )
+        unlike = differs(y, plan.layout)
+        if not unlike:
+            return [*found, Check("equal noise", arms, True, "no arm's or fix's differs by more than chance and 3- or 2-fold")]
+        detail = "; ".join(_louder(fix, ratio, outcome.metric) for fix, ratio in unlike.fixes.items())
+        if not detail and unlike.arms:
+            detail = _unequal(unlike.arms, labels, outcome.metric)
         return [*found, Check("equal noise", arms, False, detail)]
+
+
+def _louder(fix: str, ratio: float, metric: str) -> str:
+    """`noise of score is 6 times as large with a on as with it off`."""
+    more, less = ("on", "off") if ratio > 1 else ("off", "on")
+    return f"noise of {metric} is {max(ratio, 1 / ratio):.2g} times as large with {fix} {more} as with it {less}"
+
+
+def _unequal(found: Unequal, labels: Sequence[str], metric: str) -> str:
+    most, least = labels[found.most], labels[found.least]
+    return (
+        f"noise differs between arms: {metric} varies {found.ratio:.3g} times as much in {most} as in {least} "
+        f"(standard deviations {found.most_sd:.3g} and {found.least_sd:.3g})"
+    )
 
 
 def _distance(value: float) -> str:
