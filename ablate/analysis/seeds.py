@@ -22,6 +22,8 @@ from ablate.analysis.layout import Layout
 NAME = "same in every seed"
 #: Of no such fix, over all fixes.
 ALPHA = 0.01
+#: Below this the fix that varies most is named, though it passes.
+NEAR = 0.05
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def same_in_every_seed(y: Array, layout: Layout, metric: str) -> Check:
     if varies:
         return Check(NAME, compared, False, "; ".join(_detail(name, each, metric) for name, each in varies.items()))
     most, each = next(iter(found.items()))
-    near = f"; {most} varies most, {each.ratio:.2g} times as much (p = {each.p:.2g})" if each.ratio > 1 else ""
+    near = f"; {most} varies most, {each.ratio:.2g} times as much (p = {each.p:.2g})" if each.p < NEAR else ""
     return Check(NAME, compared, True, f"no fix's effect varies by more than that noise explains (p < {ALPHA:g}){near}")
 
 
