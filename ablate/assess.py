@@ -13,7 +13,7 @@ from ablate.analysis.divergence import Divergence
 from ablate.analysis.effects import Effect
 from ablate.analysis.sweeps import Response
 from ablate.analysis.symptoms import DefectResult, SymptomResult
-from ablate.analysis.verdict import Verdict, secondary
+from ablate.analysis.verdict import Verdict, secondary, withheld
 from ablate.checks import Inspection
 from ablate.design import Plan
 from ablate.evidence import Evidence
@@ -86,11 +86,11 @@ def assess(plan: Plan, records: Records) -> Assessment:
     reached = stage(plan, kept)
     plan = reached.plan
     planned = {run.id for run in plan.runs}
-    kept = {key: record for key, record in kept.items() if key in planned}
+    others, kept = len(kept), {key: record for key, record in kept.items() if key in planned}
     evidence = Evidence(plan, kept, records)
     symptoms = evidence.symptoms()
     inspection = Inspection(plan, kept, records, registered(plan, records))
-    verdict = inspection.verdict(verdict_at(plan, kept))
+    verdict = inspection.verdict(verdict_at(plan, kept)) if kept or not others else withheld(_none_of(others))
     knobs = judge_knobs(plan, kept)
     holds = holding(plan, kept, records, verdict)
     wanted = plan.study.secondary
@@ -116,6 +116,12 @@ def assess(plan: Plan, records: Records) -> Assessment:
         stage=reached,
         silent=silent,
     )
+
+
+def _none_of(others: int) -> str:
+    """Why there is no verdict in a folder that holds runs, but none of this study."""
+    said = "the one run in the folder is not" if others == 1 else f"none of the {others} runs in the folder is"
+    return f"{said} of this study with these settings; give the params (--set, or the study file's) that they were trained with"
 
 
 def _warnings(plan: Plan, kept: Mapping[str, Record]) -> list[str]:

@@ -8,14 +8,15 @@ curves, symptoms, and the outcome by arm and by swept value.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 
 from ablate.analysis.checks import PAIR, Check, Pair, Trace, arm_pairs, manipulation, placebo, repeated, some
 from ablate.analysis.divergence import Divergence
-from ablate.analysis.noise import outliers, unequal
+from ablate.analysis.noise import Unequal, differs, outliers
+from ablate.analysis.seeds import same_in_every_seed
 from ablate.analysis.verdict import Verdict, withheld
 from ablate.design import Plan, arm_label, run_id
 from ablate.diverged import diverged, unvalued
@@ -157,25 +158,38 @@ class Inspection:
         """Runs that stand out and noise that differs between arms, over complete blocks without diverged runs."""
         plan, outcome = self._plan, self._plan.study.outcome
         table = design_table(plan, self._kept, Goal(metric=outcome.metric, goal=outcome.goal))
+        varies = same_in_every_seed(table.complete(), plan.layout, outcome.metric)
         whole = np.flatnonzero(np.isfinite(table.values).all(axis=1))
         y, labels = table.values[whole], plan.layout.labels
         runs, arms = f"{y.size} runs", f"noise of {len(labels)} arms"
         if y.shape[0] < 3 or y.shape[1] < 3:
             few = "takes three complete seeds and three arms"
-            return [Check("outliers", runs, None, few), Check("equal noise", arms, None, few)]
+            return [Check("outliers", runs, None, few), Check("equal noise", arms, None, few), varies]
         far = [f"{labels[each.arm]} · seed {whole[each.seed]}" + _distance(each.distance) for each in outliers(y)]
         verb, them = ("stand", "them") if len(far) > 1 else ("stands", "it")
         said = f"{some(far)} {verb} out on {outcome.metric}; see what happened in {them}"
-        found = [Check("outliers", runs, not far, said if far else "none stands out (p < 0.01 over all runs)")]
-        differs = unequal(y)
-        if differs is None:
-            return [*found, Check("equal noise", arms, True, "no arm's differs by more than chance and 3-fold (Brown–Forsythe)")]
-        most, least = labels[differs.most], labels[differs.least]
-        detail = (
-            f"noise differs between arms: {outcome.metric} varies {differs.ratio:.3g} times as much in {most} as in {least} "
-            f"(standard deviations {differs.most_sd:.3g} and {differs.least_sd:.3g})"
-        )
+        found = [varies, Check("outliers", runs, not far, said if far else "none stands out (p < 0.01 over all runs)")]
+        unlike = differs(y, plan.layout)
+        if not unlike:
+            return [*found, Check("equal noise", arms, True, "no arm's or fix's differs by more than chance and 3- or 2-fold")]
+        detail = "; ".join(_louder(fix, ratio, outcome.metric) for fix, ratio in unlike.fixes.items())
+        if not detail and unlike.arms:
+            detail = _unequal(unlike.arms, labels, outcome.metric)
         return [*found, Check("equal noise", arms, False, detail)]
+
+
+def _louder(fix: str, ratio: float, metric: str) -> str:
+    """`noise of score is 6 times as large with a on as with it off`."""
+    more, less = ("on", "off") if ratio > 1 else ("off", "on")
+    return f"noise of {metric} is {max(ratio, 1 / ratio):.2g} times as large with {fix} {more} as with it {less}"
+
+
+def _unequal(found: Unequal, labels: Sequence[str], metric: str) -> str:
+    most, least = labels[found.most], labels[found.least]
+    return (
+        f"noise differs between arms: {metric} varies {found.ratio:.3g} times as much in {most} as in {least} "
+        f"(standard deviations {found.most_sd:.3g} and {found.least_sd:.3g})"
+    )
 
 
 def hindered(plan: Plan, kept: Mapping[str, Record]) -> tuple[str, ...]:

@@ -183,6 +183,8 @@ def _looks(seen: Forecast) -> list[tuple[str, str]]:
         return []
     listed = ", ".join(f"{look.seeds} seeds ({look.runs} runs)" for look in seen.looks)
     rows = [("looks", f"{listed}; it ends where every fix is decided")]
+    if "seeds" in seen.plan.study.design.model_fields_set:
+        rows.append(("", f"design.seeds, {seen.plan.study.design.seeds}, is not used: stopping.looks decides how many seeds"))
     return [*rows, ("stands", seen.place)] if seen.place else rows
 
 

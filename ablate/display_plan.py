@@ -12,7 +12,7 @@ from rich.table import Table
 from ablate.analysis.fractions import Fraction
 from ablate.arms import fraction_of
 from ablate.forecast import Forecast
-from ablate.options import Comparison, Option
+from ablate.options import MOST_SEEDS, Comparison, Option, looks_for
 from ablate.report.text import MINUS, duration, number
 
 #: Up to so many aliases in all, main effects' are listed; beyond, counted.
@@ -26,7 +26,7 @@ def designs(console: Console, seen: Forecast) -> None:
     rows = [("●", "this study's design" + _also(found.options))]
     rows.append(("detects", f"the smallest main effect found with 80 % power at {seen.plan.seeds} seeds, {_unit(seen)}"))
     rows += [("finds", found.basis)] if found.basis else []
-    rows += _taken(found)
+    rows += _taken(seen)
     if part := fraction_of(seen.plan.study):
         rows += [("", ""), *_aliases(part)]
     grid = Table.grid(padding=(0, 2))
@@ -58,7 +58,7 @@ def _detects(option: Option, noise: float | None) -> str:
 
 
 def _finds(option: Option) -> str:
-    return "–" if option.needed is None else f"{option.seeds} seeds, {option.needed} runs"
+    return f"more than {MOST_SEEDS} seeds" if option.needed is None else f"{option.seeds} seeds, {option.needed} runs"
 
 
 def _unit(seen: Forecast) -> str:
@@ -72,12 +72,16 @@ def _also(options: Sequence[Option]) -> str:
     return "".join(f"; {text}" for text in same)
 
 
-def _taken(found: Comparison) -> list[tuple[str, str]]:
-    taken = found.taken
-    if taken is None:
-        return [("would take", "none"), ("because", found.why)]
-    what = f"{taken.label}, {taken.needed} runs: design: {{{taken.section}, seeds: {taken.seeds}}}"
-    return [("would take", what), ("because", found.why)]
+def _taken(seen: Forecast) -> list[tuple[str, str]]:
+    taken = seen.designs.taken
+    if taken is None or taken.seeds is None:
+        return [("would take", "none"), ("because", seen.designs.why)]
+    asked = f"design: {{{taken.section}, seeds: {taken.seeds}}}"
+    if seen.looks:
+        looks = looks_for(seen.plan, taken.seeds)
+        asked = f"design: {{{taken.section}}}, stopping: {{looks: {looks}}}; design.seeds is not used"
+    most = "at most " if seen.looks else ""
+    return [("would take", f"{taken.label}, {most}{taken.needed} runs: {asked}"), ("because", seen.designs.why)]
 
 
 def _aliases(part: Fraction) -> list[tuple[str, str]]:

@@ -9,12 +9,14 @@ from typing import Any
 
 from ablate.analysis.fractions import ROMAN, Fraction, exists, fraction
 from ablate.analysis.layout import Layout, full_factorial
-from ablate.analysis.power import MOST_SEEDS, detectable_effect, seeds_for
+from ablate.analysis.power import detectable_effect, seeds_for
 from ablate.arms import MOST_ARMS, fraction_of, one_at_a_time
 from ablate.design import Plan
 
 #: A design that keeps all two-way interactions apart may cost so many times the cheapest.
 WORTH = 2
+#: A study takes no more paired seeds than this (`design.seeds`, `stopping.looks`), so none are advised.
+MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,13 @@ class Comparison:
         }
 
 
+def looks_for(plan: Plan, seeds: int) -> list[int]:
+    """A study's looks, spread over so many seeds; two at least in each."""
+    rule = plan.looks
+    planned = rule.seeds if rule else (seeds,)
+    return sorted({max(2, math.ceil(each * seeds / planned[-1])) for each in planned})
+
+
 def compare(plan: Plan, seconds: float | None, noise: float | None) -> Comparison:
     """Compare the designs that a plan's fixes could have.
 
@@ -165,10 +174,11 @@ def _layouts(plan: Plan) -> Iterator[tuple[str, int | None, Layout]]:
 
 
 def _option(plan: Plan, kind: str, asked: int | None, made: Layout, seconds: float | None, size: float) -> Option:
-    each = len(made.arms) * (1 + len(plan.contexts))  # runs a seed
+    each = len(made.arms) * _times(plan)  # runs a seed
     alpha = plan.alpha / len(made.mains)
     found = [seeds_for(weights, size, alpha) for weights in made.mains.values()]
-    seeds = None if None in found else max(filter(None, found))
+    known = [seeds for seeds in found if seeds is not None and seeds <= MOST_SEEDS]
+    seeds = max(known) if len(known) == len(found) else None
     part = fraction(made.fixes, asked) if asked else None
     return Option(
         kind=kind,
@@ -183,6 +193,11 @@ def _option(plan: Plan, kind: str, asked: int | None, made: Layout, seconds: flo
         resolution=part.resolution if part else None,
         asked=asked,
     )
+
+
+def _times(plan: Plan) -> int:
+    """How often the design is trained: under its own params, and in contexts that differ from these and from others."""
+    return len({tuple(plan.arm_ids(name)) for name in (None, *plan.contexts)})
 
 
 def _pairs(made: Layout, part: Fraction | None) -> Pairs:

@@ -192,6 +192,16 @@ def test_with_no_runs_there_is_no_verdict_and_a_reason(made: Plan, tmp_path: Pat
     assert [response.mean for response in found.sweeps["dose"]] == [None] * 3
 
 
+def test_a_folder_with_runs_of_other_params_only_is_said_to_hold_none(made: Plan, records: Records, found: Assessment) -> None:
+    other = assess(plan(**CHANGES, params={"noise": 0.25}), records)
+    held = len(records.load())
+    assert other.verdict.headline == (
+        f"No verdict: none of the {held} runs in the folder is of this study with these settings; give the params (--set, or the "
+        "study file's) that they were trained with."
+    )
+    assert verdict_json(other)["fixes"] == {} and held > 50
+
+
 def test_a_quick_study_says_so(tmp_path: Path) -> None:
     made = plan(quick=True, target=PLANTED)
     found = assess(made, train(made, tmp_path))

@@ -11,9 +11,10 @@ import pytest
 from rich.console import Console
 
 from ablate.analysis.power import detectable_effect
+from ablate.display import plan as show_plan
 from ablate.display_plan import designs
 from ablate.forecast import forecast
-from ablate.options import WORTH, Comparison, compare
+from ablate.options import WORTH, Comparison, compare, looks_for
 from ablate.records import Records
 from tests.builders import open_plan, plan, train
 from tests.test_arms import fixes
@@ -80,7 +81,7 @@ def test_what_the_seeds_rest_on_is_said() -> None:
     nothing = compared(4, 1e6)
     assert nothing.taken is None
     assert nothing.as_json()["recommended"] is None
-    assert nothing.why == "no design finds an effect of 0.5 with up to 100000 paired seeds; name a larger minimum_effect"
+    assert nothing.why == "no design finds an effect of 0.5 with up to 1000 paired seeds; name a larger minimum_effect"
     exact = compared(4, 0.0)
     assert exact.taken is not None and exact.taken.seeds == 2
 
@@ -101,6 +102,39 @@ def test_contexts_repeat_the_design() -> None:
     once, twice = compared(4), compared(4, contexts={"wide": {"width": 2}})
     assert [option.runs for option in twice.options] == [2 * option.runs for option in once.options]
     assert [option.needed for option in twice.options] == [2 * (option.needed or 0) for option in once.options]
+
+
+def test_a_context_that_is_the_studys_own_params_is_not_counted_again() -> None:
+    same = {"same": {"noise": 0.5}, "also": {}, "wide": {"noise": 2}}
+    once, twice = (compare(plan(design={"seeds": 4}, contexts=contexts), None, None) for contexts in ({}, same))
+    assert [option.runs for option in twice.options] == [2 * option.runs for option in once.options]
+
+
+def test_no_more_seeds_are_advised_than_a_study_takes(tmp_path: Path) -> None:
+    """At 12 times the effect sought, 8 arms take less than 1000 seeds; at 40 times they take more."""
+    few, many = compared(3, 6.0).options[0], compared(3, 20.0).options[0]
+    assert few.seeds is not None and 500 < few.seeds <= 1000
+    assert (many.seeds, many.needed) == (None, None)
+    made = plan(outcome={"metric": "score", "minimum_effect": 0.001}, design={"seeds": 3})
+    text = shown(forecast(made, train(made, tmp_path)))
+    assert "more than 1000 seeds" in " ".join(text.split()) and "would take        none" in text
+
+
+def test_a_study_that_may_stop_early_is_advised_its_looks(tmp_path: Path) -> None:
+    made = open_plan(outcome=SOUGHT, stopping={"looks": [4, 6, 9, 12]}, design={"seeds": 9})
+    seen = forecast(made, Records(tmp_path))
+    taken = seen.designs.taken
+    assert taken is not None and taken.seeds is not None
+    looks = looks_for(made, taken.seeds)
+    assert looks[-1] == taken.seeds and looks == sorted(set(looks)) and looks[0] >= 2
+    assert f"stopping: {{looks: {looks}}}; design.seeds is not used" in " ".join(shown(seen).split())
+    assert looks_for(made, 24) == [8, 12, 18, 24]
+    console = Console(width=100, record=True, file=io.StringIO())
+    show_plan(console, seen)
+    assert "design.seeds, 9, is not used: stopping.looks decides" in console.export_text()
+    console = Console(width=100, record=True, file=io.StringIO())
+    show_plan(console, forecast(open_plan(stopping={"looks": [4, 6]}), Records(tmp_path)))
+    assert "not used" not in console.export_text()
 
 
 def test_a_plan_measures_the_noise_and_shows_a_table_that_fits_and_json(tmp_path: Path) -> None:

@@ -20,10 +20,11 @@ def headline(fixes: Mapping[str, FixVerdict], interactions: Mapping[str, Interac
     for which in ("helps", "harms"):
         found = sorted((n for n in fixes if fixes[n].word == which), key=lambda n: -abs(fixes[n].effect.effect))
         said += [f"{name} {which} ({signed(fixes[name].effect)}){_worth(fixes[name].effect, minimum)}" for name in found]
+    apart = [fix.apart for fix in fixes.values() if fix.apart]
     if not said:
-        said = [f"no fix is shown to change {metric}"]
+        said = [f"no fix is shown to change {metric}" + (" on average" if apart else "")]
     text = f"On {metric}: " + "; ".join(said) + "."
-    for sentence in together(fixes, interactions)[:MOST]:
+    for sentence in (*together(fixes, interactions)[:MOST], *apart):
         text += f" {sentence}."
     small = [name for name in fixes if fixes[name].word == "negligible"]
     text += f" Too small to matter: {', '.join(small)}." if small else ""
@@ -38,7 +39,7 @@ def _worth(effect: Effect, minimum: float) -> str:
 
 def _open(fixes: Mapping[str, FixVerdict]) -> str:
     """What can't be told, and the seeds that would tell."""
-    unclear = {name: fixes[name].seeds_needed for name in fixes if fixes[name].word == "inconclusive"}
+    unclear = {name: fixes[name].seeds_needed for name in fixes if fixes[name].word == "inconclusive" and not fixes[name].apart}
     if not unclear:
         return ""
     listed = [f"{name} (about {seeds} seeds would)" if seeds else name for name, seeds in unclear.items()]

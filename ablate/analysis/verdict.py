@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from ablate.analysis.attribution import Attribution, attribute
 from ablate.analysis.effects import Array, Effect, adjusted, contrasts
 from ablate.analysis.headline import headline
 from ablate.analysis.layout import Layout
+from ablate.analysis.pairs import disagreements, remedy
 from ablate.analysis.power import seeds_needed
 from ablate.analysis.sequential import Looks, equivalence_p, over_looks
 
@@ -52,6 +53,8 @@ class FixVerdict:
         alone, removed, share: as `attribution` has them; None where the design lacks the arms for it.
         seeds_needed: paired seeds that would show an effect of an inconclusive fix (`power.seeds_needed`); None for one that is
             decided, or without noise.
+        apart: what its matched pairs of arms show, where they disagree and the design can't tell why; such a fix is never
+            negligible, and no number of seeds would decide it.
     """
 
     effect: Effect
@@ -61,6 +64,7 @@ class FixVerdict:
     removed: Effect | None = None
     share: Effect | None = None
     seeds_needed: int | None = None
+    apart: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,10 @@ def judge(outcome: Table, layout: Layout, metric: str, minimum: float, looks: Lo
     fixes = {
         name: _fix(y, layout.mains[name], found, parts[name], minimum, len(mains), family.alpha) for name, found in mains.items()
     }
-    return Verdict(fixes, interactions, headline(fixes, interactions, metric, minimum), unattributed(interactions))
+    apart = disagreements(family, y, layout)
+    fixes |= {name: _depends(fixes[name], said) for name, said in apart.items()}
+    warnings = (*unattributed(interactions), *(remedy(said, layout) for said in apart.values()))
+    return Verdict(fixes, interactions, headline(fixes, interactions, metric, minimum), warnings)
 
 
 class Family:
@@ -189,6 +196,12 @@ def _fix(
     effect, p, said = found
     needed = seeds_needed(effect, weights, len(y), minimum, alpha / family) if said == "inconclusive" else None
     return FixVerdict(effect, p, said, parts.alone, parts.removed, parts.share, needed)
+
+
+def _depends(fix: FixVerdict, apart: str) -> FixVerdict:
+    """A fix whose pairs disagree: small on average is not small."""
+    said = "inconclusive" if fix.word == "negligible" else fix.word
+    return replace(fix, word=said, seeds_needed=None, apart=apart)
 
 
 def _interaction(family: Family, layout: Layout, name: str, effect: Effect, p: float, said: str) -> Interaction:

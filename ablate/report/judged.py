@@ -25,6 +25,7 @@ def _compared(found: Assessment) -> str:
         "p value are Student's t on the residual of those arms, once seeds and arms are taken out of it. Noise may differ "
         "between arms: "
         f"the degrees of freedom are Satterthwaite's, from each arm's own noise, and fewer the more it differs{_freedom(found)}."
+        " A fix is taken to do about the same in every seed; a check says where its effects vary by more than the noise of runs."
         f"{parts_said(found)}"
     )
 
@@ -49,7 +50,7 @@ def _negligible(found: Assessment) -> str:
     return (
         f"Negligible is shown, not assumed: two one-sided tests at {100 * found.plan.alpha:g} % place the effect within "
         f"±{minimum:g}. Such an effect is called negligible even where it differs from 0. "
-        f"{_inconclusive(', or as the smallest worth having where that is larger')}"
+        f"{_inconclusive(', or as the smallest worth having where that is larger')}" + _apart(found)
     )
 
 
@@ -58,6 +59,17 @@ def _inconclusive(least: str) -> str:
     return (
         "Inconclusive means that no other verdict was shown. The seeds named for such a fix would show an effect as large as "
         f"the one seen{least}, in {100 * POWER:g} % of studies with this noise."
+    )
+
+
+def _apart(found: Assessment) -> str:
+    """What is said of a design whose pairs of arms may disagree without an interaction that says so."""
+    layout = found.plan.layout
+    if layout.fraction or layout.shares is not None:
+        return ""
+    return (
+        " A fix whose pairs of arms disagree (by the same tests, Holm over all pairs compared) is not called negligible, however "
+        "small its mean, and more seeds would not tell."
     )
 
 

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from ablate.analysis.noise import outliers, unequal
+from ablate.analysis.effects import Array
+from ablate.analysis.layout import full_factorial
+from ablate.analysis.noise import Unequal, differs, outliers
 from tests.builders import simulate
+
+ABC = full_factorial("abc")
+
+
+def unequal(y: Array) -> Unequal | None:
+    return differs(y, ABC).arms
 
 
 def test_in_equal_noise_a_study_is_rarely_called_odd() -> None:
@@ -31,6 +39,29 @@ def test_what_is_planted_is_found() -> None:
         differs = unequal(z)
         found += differs is not None and differs.most == 3 and differs.ratio > 3
     assert found > 40
+
+
+def test_a_fix_that_makes_noise_is_named() -> None:
+    """Half the arms, those with a on, six times as noisy; or one arm alone, which is no fix's doing."""
+    rng, made = np.random.default_rng(7), ABC
+    on = np.array(["a" in arm for arm in made.arms])
+    for seeds, least in ((4, 60), (6, 92)):
+        found = [differs(rng.normal(size=(seeds, 8)) * np.where(on, 6.0, 1.0), made).fixes for _ in range(100)]
+        assert sum(list(each) == ["a"] for each in found) >= least
+    assert 5 < np.median([each["a"] for each in found if each]) < 7
+    quiet = differs(rng.normal(size=(12, 8)) * np.where(on, 1.0, 6.0), made).fixes
+    assert list(quiet) == ["a"] and 1 / quiet["a"] > 4
+    loud = np.r_[np.ones(7), 10.0]
+    one = [differs(rng.normal(size=(8, 8)) * loud, made) for _ in range(100)]
+    assert sum(each.arms is not None and each.arms.most == 7 for each in one) > 80
+    assert sum(bool(each.fixes) for each in one) < 12
+
+
+def test_in_equal_noise_neither_arm_nor_fix_is_named() -> None:
+    rng, made = np.random.default_rng(8), ABC
+    wrong = sum(bool(differs(rng.normal(size=(seeds, 8)), made)) for seeds in (3, 4, 6, 12) for _ in range(300))
+    assert wrong / 1200 < 0.015
+    assert not differs(np.ones((5, 8)), made)
 
 
 def test_studentised_residuals_are_those_of_leaving_a_run_out() -> None:
