@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from ablate.report.knobs import sweep_lines, sweep_text
 
 if TYPE_CHECKING:
     from ablate.analysis.claims import ClaimResult
@@ -37,6 +36,7 @@ def stdout() -> Console:
 def verdict(console: Console, found: Assessment) -> None:
     """Claims, warnings, the headline, the verdict table, and how the study's own checks ended."""
     from ablate.checked import summary
+    from ablate.report.knobs import sweep_lines
 
     if found.claims:
         _claims(console, found.claims)
@@ -148,6 +148,8 @@ def where(console: Console, pdf: Path, uri: str | None = None, trained: int | No
 
 def plan(console: Console, seen: Forecast) -> None:
     """The dry run."""
+    from ablate.report.knobs import sweep_text
+
     made, study = seen.plan, seen.plan.study
     table = Table(header_style="bold", box=_box(), padding=(0, 1))
     for name in ("fix", "off", "on"):

@@ -70,8 +70,8 @@ def test_what_was_reported_is_read_and_comes_back(tmp_path: Path, reduction: str
 
 
 def test_a_metric_that_the_target_never_logs_is_refused() -> None:
-    with pytest.raises(BadInput, match=r"symptoms\.s\.metric: 'score' is never reported by .*; use one of: progress"):
-        plan(symptoms=[GOOD | {"metric": "score"}])
+    with pytest.raises(BadInput, match=r"symptoms\.s\.metric: 'scare' is never reported by .*; use 'score'"):
+        plan(symptoms=[GOOD | {"metric": "scare"}])
     with pytest.raises(BadInput, match=r"symptoms\.s\.where: 'progres' is never reported by .*; use 'progress'"):
         plan(symptoms=[GOOD | {"where": {"progres": 1}}])
 
