@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-
 if TYPE_CHECKING:
     from ablate.analysis.claims import ClaimResult
     from ablate.analysis.effects import Effect
