@@ -53,12 +53,11 @@ class Records:
     """The runs kept under a study's folder.
 
     Args:
-        out: the folder; `runs/`, `curves/` and `artifacts/` in it are this class's.
+        out: the folder; `runs/`, `curves/`, `artifacts/` and `checks/` in it are this class's.
     """
 
     def __init__(self, out: Path) -> None:
         self.out = out
-        self._runs, self._curves, self._artifacts = out / "runs", out / "curves", out / "artifacts"
         self._running = out / "running.json"
         #: The values that samplers picked (`search`).
         self.asked = out / "sweeps.json"
@@ -72,14 +71,14 @@ class Records:
 
     def load(self) -> dict[str, Record]:
         """All records by run id, but for runs that check the study. A file that can't be read counts as missing."""
-        paths = (path for path in sorted(self._runs.glob("*.json")) if not path.stem.endswith((AGAIN, TWIN)))
+        paths = sorted((self.out / "runs").glob("*.json"))
         found = (self.load_one(path.stem) for path in paths)
         return {record.run_id: record for record in found if record}
 
     def load_one(self, run_id: str) -> Record | None:
         """A run's record, or None."""
         try:
-            return Record(**json.loads((self._runs / f"{run_id}.json").read_text(encoding="utf-8")))
+            return Record(**json.loads((self._place("runs", run_id) / f"{run_id}.json").read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
 
@@ -131,8 +130,8 @@ class Records:
 
     def forget(self) -> None:
         """Delete every run (`--fresh`)."""
-        for folder in (self._runs, self._curves, self._artifacts):
-            shutil.rmtree(folder, ignore_errors=True)
+        for name in ("runs", "curves", "artifacts", "checks"):
+            shutil.rmtree(self.out / name, ignore_errors=True)
         self.asked.unlink(missing_ok=True)
 
     def mark_running(self, run_ids: list[str]) -> None:
@@ -150,19 +149,19 @@ class Records:
 
     def add(self, result: Result) -> Record:
         """Keep a result: curves and artifacts first, the record last, so that a record is never without them."""
-        (self._curves / f"{result.run_id}.parquet").unlink(missing_ok=True)
-        shutil.rmtree(self._artifacts / result.run_id, ignore_errors=True)
+        (self._place("curves", result.run_id) / f"{result.run_id}.parquet").unlink(missing_ok=True)
+        shutil.rmtree(self._place("artifacts", result.run_id) / result.run_id, ignore_errors=True)
         if result.points:
             self._write_curves(result.run_id, result.points)
         for name, content in result.artifacts.items():
-            write_atomic(self._artifacts / result.run_id / name, content)
+            write_atomic(self._place("artifacts", result.run_id) / result.run_id / name, content)
         record = Record(result.run_id, result.state, result.started, result.seconds, dict(result.metrics), result.error)
         self.save(record)
         return record
 
     def save(self, record: Record) -> None:
         """Write a record, in place of the one before."""
-        write_atomic(self._runs / f"{record.run_id}.json", json.dumps(asdict(record), indent=1).encode())
+        write_atomic(self._place("runs", record.run_id) / f"{record.run_id}.json", json.dumps(asdict(record), indent=1).encode())
 
     def link(self, record: Record, **ids: Any) -> Record:
         """Note where the run is known (`trial=`, `mlflow=`)."""
@@ -174,12 +173,16 @@ class Records:
         """A run's logged points: column `step`, and one a metric (NaN where it was not logged). Empty if it logged none."""
         import pandas as pd
 
-        path = self._curves / f"{run_id}.parquet"
+        path = self._place("curves", run_id) / f"{run_id}.parquet"
         return pd.read_parquet(path) if path.exists() else pd.DataFrame({"step": []})
 
     def artifacts(self, run_id: str) -> list[Path]:
         """The files that a run logged."""
-        return sorted((self._artifacts / run_id).glob("*"))
+        return sorted((self._place("artifacts", run_id) / run_id).glob("*"))
+
+    def _place(self, kind: str, run_id: str) -> Path:
+        """Where a run's record, curves or artifacts lie: those of runs that check the study are apart from its own."""
+        return self.out / "checks" / kind if run_id.endswith((AGAIN, TWIN)) else self.out / kind
 
     def _write_curves(self, run_id: str, points: Iterable[Point]) -> None:
         import pyarrow as pa
@@ -194,7 +197,7 @@ class Records:
         columns |= {name: pa.array([rows[step].get(name) for step in steps], pa.float64()) for name in names}
         sink = pa.BufferOutputStream()
         pq.write_table(pa.table(columns), sink)
-        write_atomic(self._curves / f"{run_id}.parquet", sink.getvalue().to_pybytes())
+        write_atomic(self._place("curves", run_id) / f"{run_id}.parquet", sink.getvalue().to_pybytes())
 
 
 def write_atomic(path: Path, content: bytes) -> None:

@@ -130,7 +130,7 @@ def test_the_run_trained_twice_is_no_run_of_the_study(tmp_path: Path) -> None:
     assert [run.id for run in made.checks] == [f"{made.arms[frozenset({'good'})]}-0-again"]
     assert set(records.load()) == {run.id for run in made.runs}
     assert unchecked(made, records) == []
-    (tmp_path / "runs" / f"{made.checks[0].id}.json").unlink()
+    (tmp_path / "checks/runs" / f"{made.checks[0].id}.json").unlink()
     assert unchecked(made, records) == list(made.checks)
     found = assess(made, records)
     assert found.verdict.fixes
