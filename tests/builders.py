@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from hypothesis import HealthCheck, settings
 
-from ablate.analysis.effects import Array, signs
+from ablate.analysis.effects import Array
 from ablate.design import Plan, make_plan
 from ablate.engines.base import Result, Task
 from ablate.engines.inline import InlineEngine
@@ -93,6 +93,12 @@ def train(made: Plan, out: Path, skip: tuple[str, ...] = ()) -> Records:
             if isinstance(event, Result):
                 records.add(event)
     return records
+
+
+def signs(count: int) -> Array:
+    """+1 where a fix is on and -1 where it is off, [2^count arms, count fixes], in standard (Yates) order."""
+    arms = np.arange(2**count)[:, None]
+    return np.where((arms >> np.arange(count)) & 1, 1.0, -1.0)
 
 
 def simulate(rng: np.random.Generator, seeds: int, effects: tuple[float, ...], noise: float = 1.0) -> Array:

@@ -171,12 +171,6 @@ def adjusted(effects: Mapping[str, Effect]) -> dict[str, float]:
     return holm({name: effect.p for name, effect in effects.items()})
 
 
-def signs(count: int) -> Array:
-    """+1 where a fix is on and -1 where it is off, [2^count arms, count fixes], in standard (Yates) order."""
-    arms = np.arange(2**count)[:, None]
-    return np.where((arms >> np.arange(count)) & 1, 1.0, -1.0)
-
-
 def per_seed(y: Array, weights: Sequence[float] | Array) -> Array:
     """A contrast of each seed by itself, [seeds]; weights need not be of one size."""
     return np.asarray(y @ np.asarray(weights, dtype=float))

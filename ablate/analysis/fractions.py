@@ -12,7 +12,6 @@ aliases of a main effect among three-way interactions, and those of a pair among
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -82,11 +81,6 @@ class Fraction:
     def name(self) -> str:
         """As the tables call it: `2^(6-2) of resolution IV`."""
         return f"2^({len(self.factors)}-{len(self.generators)}) of resolution {self.roman}"
-
-    @property
-    def lengths(self) -> dict[int, int]:
-        """The word length pattern: length → how many words."""
-        return dict(sorted(Counter(map(len, self.words)).items()))
 
     @cached_property
     def arms(self) -> tuple[Arm, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -236,8 +236,3 @@ def secondary(table: Table, layout: Layout, looks: Looks | None = None) -> dict[
 def as_estimate(effect: Effect | None) -> dict[str, Any] | None:
     """`{"effect", "ci"}`, as verdict.json writes it; None where the design can't tell."""
     return None if effect is None else {"effect": effect.effect, "ci": list(effect.ci())}
-
-
-def ordered(effects: Mapping[str, Effect]) -> Sequence[str]:
-    """Names by effect, greatest first."""
-    return sorted(effects, key=lambda name: -effects[name].effect)

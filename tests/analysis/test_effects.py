@@ -13,9 +13,9 @@ from scipy import stats
 from statsmodels.regression.linear_model import OLS, RegressionResults
 from statsmodels.stats.multitest import multipletests
 
-from ablate.analysis.effects import Array, Effect, contrast, contrasts, holm, mean_effect, residual, signs
+from ablate.analysis.effects import Array, Effect, contrast, contrasts, holm, mean_effect, residual
 from ablate.analysis.layout import full_factorial
-from tests.builders import few, simulate
+from tests.builders import few, signs, simulate
 
 COUNTS = st.tuples(st.integers(1, 4), st.integers(2, 7), st.integers(0, 2**32 - 1))
 

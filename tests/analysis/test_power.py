@@ -7,10 +7,10 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
-from ablate.analysis.effects import contrast, signs
+from ablate.analysis.effects import contrast
 from ablate.analysis.layout import full_factorial
 from ablate.analysis.power import detectable_effect, noise, seeds_for, seeds_needed
-from tests.builders import simulate
+from tests.builders import signs, simulate
 
 
 def _found(fixes: int, seeds: int, studies: int, effect: float) -> float:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ablate.analysis.effects import Array, signs
+from ablate.analysis.effects import Array
 from ablate.analysis.layout import full_factorial
 from ablate.analysis.trajectory import MOST_STEPS, described, follow, warned
+from tests.builders import signs
 
 LAYOUT = full_factorial(("a", "b", "c"))
 STEPS = (100, 200, 300, 400)

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablate.analysis.attribution import attribute
-from ablate.analysis.effects import Effect, adjusted, contrasts, signs
+from ablate.analysis.effects import Effect, adjusted, contrasts
 from ablate.analysis.layout import full_factorial, layout
 from ablate.analysis.sequential import Looks, equivalence_p
 from ablate.analysis.verdict import Table, as_estimate, judge, secondary, word
-from tests.builders import few, simulate
+from tests.builders import few, signs, simulate
 
 NAMES = full_factorial("abc")
 
