@@ -90,7 +90,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     TopologicalSorter(graph).prepare()
 
 
-@pytest.mark.parametrize("module", [name for name in TREES if name != "ablate.cli"])
+@pytest.mark.parametrize("module", [name for name in TREES if not _is_inside(name, ("ablate.cli.",))])
 def test_only_the_command_line_prints_or_exits(module: str) -> None:
     calls = {ast.unparse(node.func) for node in ast.walk(TREES[module]) if isinstance(node, ast.Call)}
     assert not calls & {"print", "sys.exit", "exit", "quit", "os._exit", "SystemExit"}

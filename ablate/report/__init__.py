@@ -11,11 +11,14 @@ if TYPE_CHECKING:
     from ablate.records import Records
 
 
-def write_report(found: Assessment, records: Records, out: Path) -> Path:
+def write_report(found: Assessment, records: Records, out: Path, paper: str = "a4") -> Path:
     """Write `report.pdf` and `figures/` (each figure as SVG and PNG) under `out`; returns the PDF's path.
 
     The same assessment gives the same files, byte for byte: they carry the time of the last run, not of
     the writing.
+
+    Args:
+        paper: of the PDF, `a4` or `letter`.
     """
     from dataclasses import asdict
 
@@ -27,7 +30,7 @@ def write_report(found: Assessment, records: Records, out: Path) -> Path:
     curves = Curves(found.plan, found.records, records)
     figures = draw_all(found, curves, out / "figures")
     content = gather(found, curves, figures)
-    return typeset(asdict(content), content.ended, out / "figures", out / "report.pdf")
+    return typeset({**asdict(content), "paper": paper}, content.ended, out / "figures", out / "report.pdf")
 
 
 def write_diagnosis(found: Diagnosis, command: str, out: Path) -> tuple[Path, Path]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from scipy import stats
 
 from ablate.analysis.effects import Array, Effect
 from ablate.analysis.verdict import Table, secondary
@@ -26,13 +27,15 @@ class Band:
 
     Attributes:
         steps: the steps (the middle of each window where windows are meant), [points].
-        mean, sd: over seeds; sd is 0 where there is one seed.
+        mean: over seeds.
+        low, high: its 95 % interval by Student's t, at each point by itself; the mean where there is one seed.
         seeds: how many seeds logged it.
     """
 
     steps: Array
     mean: Array
-    sd: Array
+    low: Array
+    high: Array
     seeds: int
 
 
@@ -69,7 +72,7 @@ class Curves:
         return float(min(found[metric][0][0] for found in self._series.values() if metric in found))
 
     def _band(self, cell: str, metric: str) -> Band | None:
-        """Mean and standard deviation over seeds of the window means; None where no run logged it."""
+        """Mean and interval over seeds of the window means; None where no run logged it."""
         window = self.window(metric)
         runs = (self._series.get(run_id(cell, seed), {}).get(metric) for seed in range(self._plan.seeds))
         found = [_windowed(steps, values, window, self._first(metric)) for steps, values in filter(None, runs)]
@@ -82,8 +85,9 @@ class Curves:
         count = np.isfinite(values).sum(axis=0)
         mean = np.nansum(values, axis=0) / count
         spread = np.nansum((values - mean) ** 2, axis=0) / np.maximum(count - 1, 1)
+        half = _quantile(count) * np.sqrt(spread / count)
         middle = grid + (window - 1) / 2
-        return Band(middle, mean, np.sqrt(spread), len(found))
+        return Band(middle, mean, mean - half, mean + half, len(found))
 
     def late_effects(self, metric: str) -> dict[str, tuple[Effect, float]]:
         """Main effects and adjusted p of each run's mean over its last part, less counted as better."""
@@ -96,6 +100,11 @@ class Curves:
         if not len(steps):
             return float("nan")
         return float(values[steps >= steps[-1] - LAST_PART * (steps[-1] - steps[0])].mean())
+
+
+def _quantile(count: Array) -> Array:
+    """Student's t at 97.5 % for the mean of so many seeds; 0 where there is one."""
+    return np.where(count > 1, stats.t.ppf(0.975, np.maximum(count - 1, 1)), 0.0)
 
 
 def _wanted(plan: Plan) -> list[str]:

@@ -34,7 +34,7 @@ def panel_arms(plan: Plan) -> dict[str, str]:
 
 
 def panels(plan: Plan, curves: Curves, metric: str, chance: str | None, colour: str = ACCENT) -> Any:
-    """A panel an arm: mean over seeds ± 1 standard deviation, chance level dashed, other arms in grey."""
+    """A panel an arm: mean over seeds with its 95 % interval, chance level dashed, other arms in grey."""
     arms = panel_arms(plan)
     bands = {label: curves.band(cell, metric) for label, cell in arms.items()}
     levels = {label: curves.band(cell, chance) if chance else None for label, cell in arms.items()}
@@ -73,7 +73,7 @@ def _panel(axes: Any, label: str, bands: Mapping[str, Band | None], level: Band 
             bbox={"fc": "white", "ec": "none", "pad": 2},
         )
         return
-    axes.fill_between(band.steps, band.mean - band.sd, band.mean + band.sd, color=colour, alpha=0.2, lw=0, zorder=2)
+    axes.fill_between(band.steps, band.low, band.high, color=colour, alpha=0.2, lw=0, zorder=2)
     axes.plot(band.steps, band.mean, color=colour, lw=1.2, zorder=3, **_marks(band))
     if level:
         axes.plot(level.steps, level.mean, color=colour, lw=0.8, ls=(0, (4, 2)), zorder=3)
@@ -165,7 +165,7 @@ def _limits(bands: list[Band]) -> tuple[float, float]:
     if not bands:
         return 0.0, 1.0
     means = np.concatenate([band.mean for band in bands])
-    edges = np.concatenate([np.concatenate([band.mean - band.sd, band.mean + band.sd]) for band in bands])
+    edges = np.concatenate([np.concatenate([band.low, band.high]) for band in bands])
     inner_low, inner_high = np.percentile(means, [1, 99])
     spare = 3 * (inner_high - inner_low)
     low, high = max(edges.min(), inner_low - spare), min(edges.max(), inner_high + spare)

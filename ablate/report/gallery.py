@@ -140,7 +140,7 @@ def _others(found: Assessment, curves: Curves) -> list[str]:
 def _smoothing(curves: Curves, metric: str) -> str:
     window = curves.window(metric)
     over = f"means over windows of {window} steps, then " if window > 1 else ""
-    return f"Line and band: {over}mean ± 1 standard deviation over seeds."
+    return f"Line and band: {over}mean over seeds and its 95 % interval."
 
 
 def _others_caption(found: Assessment, curves: Curves, metrics: list[str]) -> str:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from ablate.analysis.effects import Effect
 from ablate.records import Records
@@ -69,7 +70,7 @@ def test_log_axis_needs_positive_values_and_a_wide_range() -> None:
     assert logarithmic([5, 200]) and not logarithmic([0, 400]) and not logarithmic([50, 400])
 
 
-def test_band_is_mean_and_deviation_over_seeds(full: Written) -> None:
+def test_band_is_mean_and_interval_over_seeds(full: Written) -> None:
     plan, records = full.found.plan, Records(full.out)
     cell = plan.arm_ids()[0]
     band = Curves(plan, full.found.records, records).band(cell, "eval/region_top1")
@@ -78,7 +79,8 @@ def test_band_is_mean_and_deviation_over_seeds(full: Written) -> None:
     assert band is not None and band.seeds == 6
     np.testing.assert_allclose(band.steps, [0, 100, 200, 300, 400])
     np.testing.assert_allclose(band.mean, values.mean(axis=0))
-    np.testing.assert_allclose(band.sd, values.std(axis=0, ddof=1))
+    ends = stats.t.interval(0.95, len(values) - 1, values.mean(axis=0), stats.sem(values, axis=0))
+    np.testing.assert_allclose([band.low, band.high], ends)
 
 
 def test_dense_curves_are_means_over_windows(full: Written) -> None:

@@ -1,0 +1,52 @@
+"""The command line: `python -m ablate COMMAND`. The only package that prints and exits.
+
+Results go to stdout, progress and logs to stderr. Exit codes: 0 done; 2 bad input; 3 ran, but some runs failed or the design is
+incomplete; 130 interrupted, with all that finished kept.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import warnings
+from typing import NoReturn
+
+import typer
+
+from ablate.cli import studies, tools
+from ablate.cli.app import app
+from ablate.errors import AblateError
+
+__all__ = ["app", "main", "studies", "tools"]
+
+INTERRUPTED = 130
+
+
+def main() -> NoReturn:
+    """Run the command line and exit. What goes wrong on purpose is one line on stderr."""
+    warnings.simplefilter("default", UserWarning)
+    warnings.showwarning = _warn
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = app(standalone_mode=False)
+    except typer.TyperException as error:
+        _fail(" ".join(error.format_message().split()))
+    except AblateError as error:
+        _fail(str(error))
+    if code == INTERRUPTED:  # typer turns KeyboardInterrupt into this code
+        print("interrupted; what finished is kept, and the same command goes on from there", file=sys.stderr)
+    sys.exit(code or 0)
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _warn(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    if issubclass(category, UserWarning):
+        print(f"warning: {message}", file=sys.stderr)

@@ -1,0 +1,96 @@
+"""What several commands take, and how their words become a plan, a device and an engine."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ablate.errors import BadInput
+
+if TYPE_CHECKING:
+    from ablate.assess import Assessment
+    from ablate.design import Plan
+    from ablate.engines.base import Engine
+    from ablate.records import Records
+    from ablate.sections import Resources
+
+
+class EngineName(StrEnum):
+    """Where trainings run."""
+
+    ray = "ray"
+    inline = "inline"
+
+
+class Device(StrEnum):
+    """What they run on."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Paper(StrEnum):
+    """Paper of the PDF."""
+
+    a4 = "a4"
+    letter = "letter"
+
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study file.")]
+Out = Annotated[Path | None, typer.Option(help="Where results go; default reports/<name>.")]
+Seeds = Annotated[int | None, typer.Option(help="Paired seeds a cell, in place of design.seeds and stopping.")]
+Quick = Annotated[bool, typer.Option("--quick", help="A small budget, marked as such everywhere.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A shared param; may be repeated.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DeviceOption = Annotated[Device, typer.Option(help="auto: cuda where the study asks for GPUs, else cpu.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Trainings at a time; default one a core.")]
+PaperOption = Annotated[Paper, typer.Option("--paper", help="Paper of the PDF.")]
+
+
+def planned(study: Path, seeds: int | None, quick: bool, settings: list[str] | None) -> Plan:
+    from ablate.design import make_plan
+    from ablate.study import load_study
+    from ablate.target import load_target
+
+    loaded = load_study(study)
+    return make_plan(loaded, load_target(loaded.target), quick, parsed_settings(settings or []), seeds)
+
+
+def parsed_settings(settings: list[str]) -> dict[str, Any]:
+    from ablate.study import parse_value
+
+    parsed = {}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise BadInput(f"--set: {text!r} must be KEY=VALUE, for example --set lr=0.001")
+        parsed[key] = parse_value(value)
+    return parsed
+
+
+def device_for(asked: Device, resources: Resources) -> str:
+    return "cuda" if asked is Device.cuda or (asked is Device.auto and resources.gpus) else "cpu"
+
+
+def engine_for(name: EngineName, workers: int | None, address: str | None, resources: Resources, runs: int) -> Engine:
+    if name is EngineName.inline:
+        from ablate.engines.inline import InlineEngine
+
+        return InlineEngine()
+    from ablate.engines.ray import RayEngine
+
+    return RayEngine(workers, resources.cpus, resources.gpus, address, at_most=runs)
+
+
+def write_all(plan: Plan, records: Records, paper: Paper = Paper.a4) -> tuple[Assessment, Path]:
+    from ablate.assess import assess
+    from ablate.report import write_report
+    from ablate.written import write_results
+
+    found = assess(plan, records)
+    write_results(found, records.out)
+    return found, write_report(found, records, records.out, paper.value)

@@ -1,0 +1,169 @@
+"""The commands on a study: run, plan, status, report."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ablate.cli.app import app, say
+from ablate.cli.options import (
+    Device,
+    DeviceOption,
+    EngineName,
+    Json,
+    Out,
+    Paper,
+    PaperOption,
+    Quick,
+    Seeds,
+    Set,
+    StudyFile,
+    Workers,
+    device_for,
+    engine_for,
+    planned,
+    write_all,
+)
+from ablate.errors import BadInput
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    out: Out = None,
+    engine: Annotated[
+        EngineName, typer.Option(help="ray: one worker a core, or a cluster; inline: this process.")
+    ] = EngineName.ray,
+    workers: Workers = None,
+    device: DeviceOption = Device.auto,
+    seeds: Seeds = None,
+    quick: Quick = False,
+    storage: Annotated[str | None, typer.Option(metavar="URL", help="Optuna's; default OUT/optuna.db.")] = None,
+    tracking_uri: Annotated[str | None, typer.Option(metavar="URI", help="MLflow's; default mlflow.db here; or none.")] = None,
+    ray_address: Annotated[str | None, typer.Option(metavar="ADDR", help="A running ray cluster.")] = None,
+    paper: PaperOption = Paper.a4,
+    set_: Set = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what was trained before.")] = False,
+) -> None:
+    """Train what is missing, then analyse and write the report. Run again, it resumes; complete, it only re-reports."""
+    from ablate import display
+    from ablate.driver import Driver, default_storage, missing, unchecked
+    from ablate.preregistration import register
+    from ablate.progress import Progress
+    from ablate.records import Records
+    from ablate.search import search, with_asked
+    from ablate.stages import due, stage, until_decided, with_checks
+    from ablate.tracking import DEFAULT_URI, MLflowTracker, NullTracker
+    from ablate.trials import Trials
+
+    plan = planned(study, seeds, quick, set_)
+    plan.check()
+    records = Records(out or Path("reports") / plan.name)
+    plan = plan if fresh else with_asked(plan, records)
+    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    with records.lock():
+        if not fresh:
+            records.keep_to(plan.fingerprints())
+        trials = Trials(storage or default_storage(records.out), plan)
+        tracker = NullTracker() if uri == "none" else MLflowTracker(uri, plan, records.identity())
+        register(plan, records, fresh)
+        if fresh:  # once it is known that all three can be written
+            records.forget()
+            trials.forget()
+            tracker.forget()
+            records.keep_to(plan.fingerprints())
+        driver = Driver(plan, records, trials, tracker)
+        trained, checks = 0, unchecked(plan, records)
+        if checks or due(plan, records.load()) or plan.to_ask:
+            at_most = len(missing(plan, records.load())) + sum(plan.to_ask.values()) + len(checks)
+            on = device_for(device, plan.study.resources)
+            with engine_for(engine, workers, ray_address, plan.study.resources, at_most) as trainer:
+                for part, todo in with_checks(until_decided(plan, records.load, say), plan, checks):
+                    with Progress(part, records) as watcher:
+                        driver.train(todo, trainer, watcher, on)
+                    trained += sum(not each.aside for each in todo)
+                if plan.to_ask:
+                    before = stage(plan, records.load()).plan
+                    with Progress(before, records) as watcher:
+                        plan = search(before, records, driver, trainer, watcher, on)
+                    trained += len(plan.runs) - len(before.runs)
+        driver.catch_up(records.load())
+        found, pdf = write_all(plan, records, paper)
+        driver.publish(found.headline_metrics(), [pdf, records.out / "verdict.json", records.out / "runs.csv"])
+    console = display.stdout()
+    display.verdict(console, found)
+    display.where(console, pdf, uri, trained, len(found.plan.runs))
+    raise typer.Exit(0 if found.complete else 3)
+
+
+@app.command()
+def plan(
+    study: StudyFile, seeds: Seeds = None, quick: Quick = False, out: Out = None, set_: Set = None, json_: Json = False
+) -> None:
+    """Dry run: what, how long, what effect could be seen, and what other designs would cost. Trains nothing."""
+    from ablate import display, display_plan
+    from ablate.forecast import forecast
+    from ablate.records import Records
+    from ablate.search import with_asked
+
+    made = planned(study, seeds, quick, set_)
+    made.check()
+    records = Records(out or Path("reports") / made.name)
+    seen = forecast(with_asked(made, records), records)
+    if json_:
+        print(json.dumps(seen.as_json(), indent=2))
+    else:
+        console = display.stdout()
+        display.plan(console, seen)
+        display_plan.designs(console, seen)
+
+
+@app.command()
+def status(
+    study: StudyFile, seeds: Seeds = None, quick: Quick = False, out: Out = None, set_: Set = None, json_: Json = False
+) -> None:
+    """Show what is done, failed, running and missing, and the time left."""
+    from ablate import display
+    from ablate.forecast import progress
+    from ablate.records import Records
+    from ablate.search import with_asked
+
+    made = planned(study, seeds, quick, set_)
+    records = Records(out or Path("reports") / made.name)
+    now = progress(with_asked(made, records), records)
+    if json_:
+        print(json.dumps(now, indent=2))
+    else:
+        display.status(display.stdout(), made, now)
+
+
+@app.command()
+def report(
+    study: StudyFile,
+    seeds: Seeds = None,
+    quick: Quick = False,
+    out: Out = None,
+    paper: PaperOption = Paper.a4,
+    set_: Set = None,
+) -> None:
+    """Analyse again and rewrite the report from what is stored. Trains nothing."""
+    from ablate import display
+    from ablate.preregistration import register
+    from ablate.records import Records
+    from ablate.search import with_asked
+
+    made = planned(study, seeds, quick, set_)
+    records = Records(out or Path("reports") / made.name)
+    if not records.load():
+        raise BadInput(f"{records.out}: holds no runs; `python -m ablate run {study}` trains them")
+    with records.lock():
+        register(made, records)
+        found, pdf = write_all(with_asked(made, records), records, paper)
+    console = display.stdout()
+    display.verdict(console, found)
+    display.where(console, pdf)
+    raise typer.Exit(0 if found.complete else 3)
