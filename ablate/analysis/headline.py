@@ -1,7 +1,7 @@
 """The verdict in words: one sentence with its numbers, and what a reader should know besides.
 
-The sentence names what helps and harms. What a fix does only beside another, what is too small to matter and what can't be told are
-`findings`.
+The sentence names what helps and harms. The rest are `findings`: what a fix does only beside another, what is too small to
+matter, what can't be told.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from ablate.report.contexts_plot import CAPTION as CONTEXTS
 from ablate.report.contexts_plot import contexts, judged
 from ablate.report.curves import MOST_POINTS, Curves
 from ablate.report.curves_plot import compact, panel_arms, panels
-from ablate.report.designs import forest_caption
-from ablate.report.effects_plot import forest, trajectory
+from ablate.report.effects_plot import trajectory
+from ablate.report.forest_plot import forest, forest_alt, forest_caption
 from ablate.report.looks_plot import LOOKS, looks
 from ablate.report.style import CAUTION, TEXT_WIDTH, look, save
 from ablate.report.sweeps_plot import shown_sweeps, sweeps
@@ -22,7 +22,11 @@ from ablate.report.symptoms_plot import CAPTION, ranges, strips
 from ablate.report.text import plural
 from ablate.report.toggles_plot import CAPTION as TOGGLES
 from ablate.report.toggles_plot import shown_toggles, toggles
+from ablate.report.waterfall_plot import shares, waterfall, waterfall_alt, waterfall_caption
 from ablate.target import Metric
+
+#: Width of the forest plot where the waterfall stands beside it, inches.
+HALF = 3.45
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,14 @@ class Figure:
         group: where it belongs: `forest`, `symptoms`, `trajectory`, `contexts`, `sweeps`, `looks`, `others`, or `curve:METRIC`.
         caption: what is drawn, bands and smoothing included.
         width: inches.
+        alt: what it shows, for who can't see it; the caption where it is empty.
     """
 
     name: str
     group: str
     caption: str
     width: float
+    alt: str = ""
 
 
 def draw_all(found: Assessment, curves: Curves, folder: Path) -> list[Figure]:
@@ -48,9 +54,15 @@ def draw_all(found: Assessment, curves: Curves, folder: Path) -> list[Figure]:
         old.unlink()
     with look():
         return [
-            _saved(folder, drawn, Figure(name, group, caption, float(drawn.get_size_inches()[0])))
+            _saved(folder, drawn, Figure(name, group, caption, float(drawn.get_size_inches()[0]), _alt(found, group)))
             for drawn, name, group, caption in _drawn(found, curves)
         ]
+
+
+def _alt(found: Assessment, group: str) -> str:
+    """What a figure shows in words; empty where its caption says it."""
+    said = {"forest": forest_alt, "waterfall": waterfall_alt}.get(group)
+    return said(found) if said else ""
 
 
 def draw_symptoms(results: Sequence[SymptomResult], folder: Path) -> Figure | None:
@@ -70,7 +82,10 @@ def _saved(folder: Path, drawn: Any, figure: Figure) -> Figure:
 def _drawn(found: Assessment, curves: Curves) -> Any:
     """(figure, name, group, caption), one at a time."""
     if found.verdict.fixes:
-        yield forest(found, TEXT_WIDTH), "forest", "forest", forest_caption(found)
+        beside = found.verdict.ends is not None and shares(found) is not None
+        yield forest(found, HALF if beside else TEXT_WIDTH), "forest", "forest", forest_caption(found)
+        if beside:
+            yield waterfall(found, TEXT_WIDTH - HALF), "waterfall", "waterfall", waterfall_caption(found)
     if rows := strips(found.symptoms):
         yield ranges(rows, TEXT_WIDTH), "symptoms", "symptoms", CAPTION
     declared = found.plan.target.declaration.metrics
