@@ -13,7 +13,7 @@ from ablate.report.text import NONE, Estimate, estimate, meaning, p_value
 from ablate.report.undecided import undecided
 
 #: Cards that a page has room for, lines of warnings in the box, and characters a line.
-MOST_CARDS, MOST_LINES, LINE = 12, 4, 118
+MOST_CARDS, MOST_LINES, LINE = 12, 4, 108
 #: Characters of what a fix sets on its card.
 LONGEST = 88
 #: A warning that the banner says.

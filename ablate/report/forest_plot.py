@@ -22,7 +22,7 @@ BOTTOM, TOP = 0.66, 0.06
 
 def row_height(fixes: int) -> float:
     """Inches a fix gets; the forest and the waterfall beside it share their rows."""
-    return min(0.42, max(0.19, 2.7 / (fixes + 2)))
+    return min(0.42, max(0.16, 2.4 / (fixes + 1)))
 
 
 def names_width(names: Collection[str], most: int) -> float:
@@ -68,7 +68,8 @@ def _row(axes: Any, found: Assessment, name: str, row: float, style: FixStyle, w
         said = f"{point(fix.effect)} {interval(fix.effect)}"
         axes.annotate(said, (1.03, row), xycoords=("axes fraction", "data"), va="center", annotation_clip=False, fontsize=7)
     elif row_height(len(found.verdict.fixes)) > 0.24:
-        above = {"xytext": (0, 4.5), "textcoords": "offset points", "ha": "center", "va": "bottom", "fontsize": 7}
+        above: Any = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center", "va": "bottom", "fontsize": 7}
+        above["bbox"] = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.4}
         axes.annotate(point(fix.effect), (fix.effect.effect, row - 0.08), color=INK, zorder=5, **above)
 
 

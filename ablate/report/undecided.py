@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ablate.analysis.sweeps import Best, listed
 from ablate.analysis.verdict import FixVerdict
 from ablate.assess import Assessment
-from ablate.report.text import interval, plural, point
+from ablate.report.text import interval, number, plural, point
 
 
 def undecided(found: Assessment) -> tuple[str, ...]:
@@ -22,10 +22,10 @@ def _fixes(found: Assessment) -> Iterator[str]:
     for name in verdict.ranking:
         fix = verdict.fixes[name]
         if fix.word == "inconclusive":
-            yield f"Whether {name} helps, now {point(fix.effect)} {interval(fix.effect)}: {_would(found, fix)}."
+            yield f"Whether {name} matters, now {point(fix.effect)} {interval(fix.effect)}: {_would(found, fix)}."
         elif fix.word != "negligible" and min(map(abs, fix.effect.ci())) < minimum:
             seen = f"{point(fix.effect)} {interval(fix.effect)}"
-            yield f"Whether {name}'s effect of {seen} is as large as the {minimum:g} worth having."
+            yield f"Whether {name}'s effect of {seen} reaches the {minimum:g} that matters."
 
 
 def _would(found: Assessment, fix: FixVerdict) -> str:
@@ -33,7 +33,9 @@ def _would(found: Assessment, fix: FixVerdict) -> str:
         return "it depends on the other fixes; more seeds would not tell, all their combinations would"
     if not fix.seeds_needed:
         return "no number of seeds can be named"
-    return f"it would take about {fix.seeds_needed} paired seeds, {fix.seeds_needed - found.plan.seeds} more"
+    size = max(abs(fix.effect.effect), found.plan.study.outcome.minimum_effect)
+    more = fix.seeds_needed - found.plan.seeds
+    return f"about {fix.seeds_needed} paired seeds, {more} more, would show an effect of {number(size, 2)}"
 
 
 def _growing(found: Assessment) -> Iterator[str]:

@@ -101,7 +101,7 @@ def _step(axes: Any, row: int, step: Step, colour: str, sign: float) -> None:
 
 def _whisker(axes: Any, row: int, start: float, end: float) -> None:
     """An interval, with a light edge that shows on any bar."""
-    for colour, width in (("white", 2.4), (INK, 0.9)):
+    for colour, width in (("white", 1.9), (INK, 0.9)):
         axes.plot([start, end], [row, row], color=colour, lw=width, solid_capstyle="butt", zorder=3)
 
 
