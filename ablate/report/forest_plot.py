@@ -7,8 +7,8 @@ from typing import Any
 
 from ablate.analysis.effects import Effect
 from ablate.assess import Assessment
-from ablate.report.effects_plot import minimum_band
 from ablate.report.palette import INK, SOFT, FixStyle, fix_styles
+from ablate.report.strokes import minimum_band
 from ablate.report.style import TEXT_WIDTH, grid, new_figure
 from ablate.report.text import clipped, interval, plural, point
 
