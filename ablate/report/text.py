@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
 
 from ablate.analysis.effects import Effect
-
-if TYPE_CHECKING:
-    from ablate.sections import Fix
 
 T = TypeVar("T")
 MINUS = "\N{MINUS SIGN}"
@@ -23,30 +20,6 @@ _HYPHEN = re.compile(r"(?<![\w.\)\]\-/:])-(?=\.?\d)")
 VERBATIM = frozenset(
     {"study", "name", "fix", "param", "params", "meaning", "metric", "id", "cell", "error", "command", "versions"}
 )
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """An effect as text: `+0.041` and `[+0.012, +0.070]`."""
-
-    point: str
-    ci: str
-
-
-#: Where a design can't tell an effect.
-NONE = Estimate("–", "")
-
-
-def estimate(effect: Effect | None) -> Estimate:
-    """An effect as text; a dash where the design can't tell it."""
-    return Estimate(point(effect), interval(effect)) if effect else NONE
-
-
-def meaning(fix: Fix) -> tuple[tuple[str, str, str], ...]:
-    """What off and on set: (param, off, on), `unset` where one of them leaves the param alone."""
-    keys = dict.fromkeys([*fix.off, *fix.on])
-    off, on = ({key: param(side[key]) if key in side else "unset" for key in keys} for side in (fix.off, fix.on))
-    return tuple((key, off[key], on[key]) for key in keys)
 
 
 def with_minus(said: T) -> T:
