@@ -20,7 +20,7 @@ from ablate.report.knobs import KnobPart, knob_part
 from ablate.report.looks import LooksPart, looks_part
 from ablate.report.sweeps_plot import shown_sweeps
 from ablate.report.symptoms import SymptomsPart, symptoms_part
-from ablate.report.text import duration, interval, number, p_value, param, plural, point
+from ablate.report.text import duration, interval, number, p_value, param, plural, point, true_minus
 from ablate.sections import Fix, Goal
 from ablate.tables import design_table
 from ablate.target import Metric
@@ -310,10 +310,10 @@ def claim_rows(plan: Plan, claims: Sequence[ClaimResult]) -> tuple[Mapping[str, 
         {
             "name": claim.name,
             "arm": arm.replace("_", " ") if arm in ("all_on", "all_off") else arm,
-            "expected": "\N{NO-BREAK SPACE}".join(claim.expected.rsplit(" ", 2)),
+            "expected": true_minus("\N{NO-BREAK SPACE}".join(claim.expected.rsplit(" ", 2))),
             "observed": number(claim.observed) if claim.observed is None or np.isfinite(claim.observed) else "–",
             "verdict": claim.verdict,
-            "detail": claim.detail,
+            "detail": true_minus(claim.detail),
         }
         for claim, arm in zip(claims, arms, strict=True)
     )

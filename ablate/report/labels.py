@@ -8,7 +8,7 @@ from ablate.design import Plan
 from ablate.report.text import clipped
 
 #: Where a target declares no unit.
-OWN = "own unit"
+OWN = "own\N{NO-BREAK SPACE}unit"
 
 
 def metric_unit(plan: Plan, metric: str) -> str:

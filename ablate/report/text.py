@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from ablate.analysis.effects import Effect
@@ -80,6 +81,11 @@ def clipped(text: str, width: int) -> str:
         return text
     head = (width - 1) // 2
     return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
+
+
+def true_minus(text: str) -> str:
+    """The text with a true minus before each negative number; hyphens within words and names stay."""
+    return re.sub(r"(?<![\w-])-(?=\.?\d)", MINUS, text)
 
 
 def plural(count: int, noun: str) -> str:
