@@ -84,12 +84,18 @@ def panels(plan: Plan, curves: Curves, metric: str, chance: str | None, twin: tu
                 axes.set_xlabel(step_label(plan), labelpad=2)
             if index % columns == 0:
                 unit = metric_unit(plan, row.metric)
-                axes.set_ylabel(f"{folded(row.metric, int(row.high / 0.05), 2)}\n({unit})", fontsize=7)
+                axes.set_ylabel(f"{_short(row.metric, int(row.high / 0.05))}\n({unit})", fontsize=7)
                 axes.yaxis.set_label_coords(-0.30 / wide(axes), 0.5)
             if depth == 0:
                 label = list(arms)[index]
                 axes.set_title(folded(label, 24 if columns > 2 else 40, 2), loc="left", pad=3, fontsize=7.5, linespacing=0.95)
     return figure
+
+
+def _short(metric: str, width: int) -> str:
+    """A metric's name on two lines, without its group where it has no room for it."""
+    lines = folded(metric, width, 2)
+    return folded(metric.rpartition("/")[2], width, 2) if "…" in lines else lines
 
 
 def _rows(blocks: int, metric: str, chance: str | None, twin: tuple[str, str | None] | None) -> list[Row]:
