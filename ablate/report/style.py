@@ -64,7 +64,7 @@ _RC: Any = {
 def look() -> Iterator[None]:
     """Draw in the report's look; the caller's matplotlib settings come back afterwards.
 
-    No garbage is collected meanwhile: figures are full of cycles, and going through all records for each costs a third of the time.
+    No garbage is collected meanwhile: figures are full of cycles, and to go through all records for each takes a third of it.
     """
     from matplotlib import rc_context
 
