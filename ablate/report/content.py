@@ -22,7 +22,7 @@ from ablate.report.looks import LooksPart, looks_part
 from ablate.report.rows import Estimate, FixRow, estimate, fix_rows, proposed_rows
 from ablate.report.sweeps_plot import shown_sweeps
 from ablate.report.symptoms import SymptomsPart, symptoms_part
-from ablate.report.text import duration, interval, number, p_value, plural, point, with_minus
+from ablate.report.text import duration, interval, number, p_value, plural, point, true_minus, with_minus
 from ablate.sections import Goal
 from ablate.target import Metric
 
@@ -260,12 +260,12 @@ def claim_rows(plan: Plan, claims: Sequence[ClaimResult]) -> tuple[Mapping[str, 
     arms = [claim.arm for claim in plan.study.claims]
     return tuple(
         {
-            "name": with_minus(claim.name),
+            "name": true_minus(claim.name),
             "arm": arm.replace("_", " ") if arm in ("all_on", "all_off") else arm,
-            "expected": "\N{NO-BREAK SPACE}".join(claim.expected.rsplit(" ", 2)),
+            "expected": true_minus("\N{NO-BREAK SPACE}".join(claim.expected.rsplit(" ", 2))),
             "observed": number(claim.observed) if claim.observed is None or np.isfinite(claim.observed) else "–",
             "verdict": claim.verdict,
-            "detail": claim.detail,
+            "detail": true_minus(claim.detail),
         }
         for claim, arm in zip(claims, arms, strict=True)
     )

@@ -30,7 +30,7 @@ def with_minus(said: T) -> T:
     """
     made: Any = said
     if isinstance(said, str):
-        made = _HYPHEN.sub(MINUS, said)
+        made = true_minus(said)
     elif isinstance(said, tuple | list):
         made = type(said)(map(with_minus, said))
     elif isinstance(said, Mapping):
@@ -112,6 +112,11 @@ def clipped(text: str, width: int) -> str:
         return text
     head = (width - 1) // 2
     return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
+
+
+def true_minus(text: str) -> str:
+    """The text with a true minus before each negative number; hyphens within words and names stay."""
+    return _HYPHEN.sub(MINUS, text)
 
 
 def plural(count: int, noun: str) -> str:
