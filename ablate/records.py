@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ablate.engines.base import Result, State
 from ablate.errors import BadInput
 from ablate.run import AGAIN, TWIN, Point
+from ablate.series import Series
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +62,9 @@ class Records:
         self._running = out / "running.json"
         #: The values that samplers picked (`search`).
         self.asked = out / "sweeps.json"
+        # What was read stays, as long as its file is the same: one command asks for each record and curve several times.
+        self._read_records: dict[str, tuple[_Stamp, Record]] = {}
+        self._read_series: dict[str, tuple[_Stamp, Series]] = {}
 
     def identity(self) -> str:
         """A name of this folder's own, made with it: MLflow's runs belong to it wherever the folder is moved."""
@@ -71,16 +75,26 @@ class Records:
 
     def load(self) -> dict[str, Record]:
         """All records by run id, but for runs that check the study. A file that can't be read counts as missing."""
-        paths = sorted((self.out / "runs").glob("*.json"))
-        found = (self.load_one(path.stem) for path in paths)
+        try:
+            names = sorted(name for name in os.listdir(self.out / "runs") if name.endswith(".json"))
+        except OSError:
+            return {}
+        found = (self.load_one(name.removesuffix(".json")) for name in names)
         return {record.run_id: record for record in found if record}
 
     def load_one(self, run_id: str) -> Record | None:
         """A run's record, or None."""
+        path = self._place("runs", run_id) / f"{run_id}.json"
+        stamp = _stamp(path)
+        known = self._read_records.get(run_id)
+        if known and known[0] == stamp:
+            return known[1]
         try:
-            return Record(**json.loads((self._place("runs", run_id) / f"{run_id}.json").read_text(encoding="utf-8")))
+            record = Record(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
+        self._read_records[run_id] = stamp, record
+        return record
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -176,6 +190,17 @@ class Records:
         path = self._place("curves", run_id) / f"{run_id}.parquet"
         return pd.read_parquet(path) if path.exists() else pd.DataFrame({"step": []})
 
+    def series(self, run_id: str) -> Series:
+        """The same as arrays, without pandas; read once for all who ask. Empty if the run logged nothing."""
+        path = self._place("curves", run_id) / f"{run_id}.parquet"
+        stamp = _stamp(path)
+        known = self._read_series.get(run_id)
+        if known and known[0] == stamp:
+            return known[1]
+        series = Series(path)
+        self._read_series[run_id] = stamp, series
+        return series
+
     def artifacts(self, run_id: str) -> list[Path]:
         """The files that a run logged."""
         return sorted((self._place("artifacts", run_id) / run_id).glob("*"))
@@ -198,6 +223,18 @@ class Records:
         sink = pa.BufferOutputStream()
         pq.write_table(pa.table(columns), sink)
         write_atomic(self._place("curves", run_id) / f"{run_id}.parquet", sink.getvalue().to_pybytes())
+
+
+_Stamp = tuple[int, int, int] | None
+
+
+def _stamp(path: Path) -> _Stamp:
+    """What tells a file from the one that took its place; None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def write_atomic(path: Path, content: bytes) -> None:
