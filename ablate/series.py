@@ -72,4 +72,17 @@ class Series(Mapping[str, Array]):
         return pq.ParquetFile(self._path)
 
     def _keep(self, table: Any) -> None:
-        self._columns |= {name: table[name].to_numpy().astype(float, copy=False) for name in table.column_names}
+        for name in table.column_names:
+            parts = [_floats(chunk) for chunk in table[name].chunks]
+            self._columns[name] = np.concatenate(parts) if len(parts) != 1 else parts[0]
+
+
+def _floats(chunk: Any) -> Array:
+    """A piece of a column, NaN where it has no value. pyarrow's own `to_numpy` imports pandas, which takes longer than to read."""
+    valid, data = chunk.buffers()
+    part = slice(chunk.offset, chunk.offset + len(chunk))
+    kind = np.int64 if str(chunk.type) == "int64" else np.float64  # `Records` writes no others
+    values = np.frombuffer(data, kind)[part].astype(float)
+    if chunk.null_count:
+        values[np.unpackbits(np.frombuffer(valid, np.uint8), bitorder="little")[part] == 0] = np.nan
+    return values

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +52,11 @@ def test_a_file_is_read_once_and_again_where_another_took_its_place(tmp_path: Pa
     Records(tmp_path).add(Result("cell-0", "completed", 0.0, 2.0, points=(("a", 7, 3.0),)))  # another's hand
     assert records.series("cell-0")["a"].tolist() == [3.0]
     assert records.load()["cell-0"].seconds == 2.0
+
+
+def test_reading_imports_no_pandas(tmp_path: Path) -> None:
+    kept(tmp_path)
+    code = f"import sys; from pathlib import Path; from ablate.records import Records; s = Records(Path({str(tmp_path)!r})).series('cell-0')"
+    code += "; print(s['a'].tolist(), 'pandas' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert ran.stdout == "[1.0, nan, nan] False\n"
