@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Record:
-    """One run that ended. `trial` and `mlflow` are its number in Optuna and its id in MLflow, once it is there."""
+    """One run that ended. `trial` and `mlflow` are its number in Optuna and its id in MLflow, once it is there.
+
+    `device` is what it was trained on: `cpu`, `cuda: NVIDIA H100`; empty where that was not noted.
+    """
 
     run_id: str
     state: State
@@ -34,6 +37,7 @@ class Record:
     error: str = ""
     trial: int | None = None
     mlflow: str | None = None
+    device: str = ""
 
 
 def outcome_of(record: Record | None, metric: str) -> float:
@@ -62,6 +66,8 @@ class Records:
         self._running = out / "running.json"
         #: The values that samplers picked (`search`).
         self.asked = out / "sweeps.json"
+        #: Where and when runs were trained (`sittings`).
+        self.sittings = out / "sittings.json"
         # What was read stays, as long as its file is the same: one command asks for each record and curve several times.
         self._read_records: dict[str, tuple[_Stamp, Record]] = {}
         self._read_series: dict[str, tuple[_Stamp, Series]] = {}
@@ -147,6 +153,7 @@ class Records:
         for name in ("runs", "curves", "artifacts", "checks"):
             shutil.rmtree(self.out / name, ignore_errors=True)
         self.asked.unlink(missing_ok=True)
+        self.sittings.unlink(missing_ok=True)
 
     def mark_running(self, run_ids: list[str]) -> None:
         """Note what is being trained now, for `status`."""
@@ -169,7 +176,8 @@ class Records:
             self._write_curves(result.run_id, result.points)
         for name, content in result.artifacts.items():
             write_atomic(self._place("artifacts", result.run_id) / result.run_id / name, content)
-        record = Record(result.run_id, result.state, result.started, result.seconds, dict(result.metrics), result.error)
+        metrics = dict(result.metrics)
+        record = Record(result.run_id, result.state, result.started, result.seconds, metrics, result.error, device=result.device)
         self.save(record)
         return record
 

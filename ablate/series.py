@@ -78,7 +78,7 @@ class Series(Mapping[str, Array]):
 
 
 def _floats(chunk: Any) -> Array:
-    """A piece of a column, NaN where it has no value. pyarrow's own `to_numpy` imports pandas, which takes longer than to read."""
+    """A piece of a column, NaN where there is no value. pyarrow's `to_numpy` imports pandas, which takes longer than to read."""
     valid, data = chunk.buffers()
     part = slice(chunk.offset, chunk.offset + len(chunk))
     kind = np.int64 if str(chunk.type) == "int64" else np.float64  # `Records` writes no others

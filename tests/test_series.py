@@ -56,7 +56,7 @@ def test_a_file_is_read_once_and_again_where_another_took_its_place(tmp_path: Pa
 
 def test_reading_imports_no_pandas(tmp_path: Path) -> None:
     kept(tmp_path)
-    code = f"import sys; from pathlib import Path; from ablate.records import Records; s = Records(Path({str(tmp_path)!r})).series('cell-0')"
-    code += "; print(s['a'].tolist(), 'pandas' in sys.modules)"
+    code = "import sys; from pathlib import Path; from ablate.records import Records\n"
+    code += f"print(Records(Path({str(tmp_path)!r})).series('cell-0')['a'].tolist(), 'pandas' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert ran.stdout == "[1.0, nan, nan] False\n"

@@ -1,4 +1,4 @@
-"""PNGs of figures, from their SVGs: set in the same type face as in the PDF, and in a fraction of the time that drawing again takes."""
+"""PNGs of figures, from their SVGs: in the same type face as in the PDF, and in a fraction of the time of drawing again."""
 
 from __future__ import annotations
 
