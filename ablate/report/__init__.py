@@ -31,12 +31,13 @@ def write_report(found: Assessment, records: Records, out: Path, paper: str = "a
 
     curves = Curves(found.plan, found.records, records)
     figures = draw_all(found, curves, out / "figures")
-    with ThreadPoolExecutor(1) as beside:  # typst leaves the interpreter free while it works
+    content = gather(found, curves, figures)
+    with ThreadPoolExecutor(2) as beside:  # typst leaves the interpreter free while it works
+        said = {**asdict(content), "paper": paper}
+        pdf = beside.submit(typeset, said, content.ended, out / "figures", out / "report.pdf")
         pngs = beside.submit(write_pngs, out / "figures", [figure.name for figure in figures])
-        content = gather(found, curves, figures)
-        pdf = typeset({**asdict(content), "paper": paper}, content.ended, out / "figures", out / "report.pdf")
         pngs.result()
-    return pdf
+        return pdf.result()
 
 
 def write_diagnosis(found: Diagnosis, command: str, out: Path) -> tuple[Path, Path]:
