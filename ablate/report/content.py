@@ -18,34 +18,13 @@ from ablate.report.gallery import Figure, cautioned
 from ablate.report.holds import Contexts, Price, contexts_part, courses_said, price_part
 from ablate.report.knobs import KnobPart, knob_part
 from ablate.report.looks import LooksPart, looks_part
+from ablate.report.rows import Estimate, FixRow, estimate, fix_rows, proposed_rows
 from ablate.report.sweeps_plot import shown_sweeps
 from ablate.report.symptoms import SymptomsPart, symptoms_part
-from ablate.report.text import duration, interval, number, p_value, param, plural, point
-from ablate.sections import Fix, Goal
+from ablate.report.text import duration, interval, number, p_value, plural, point
+from ablate.sections import Goal
 from ablate.tables import design_table
 from ablate.target import Metric
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """An effect as text: `+0.041` and `[+0.012, +0.070]`."""
-
-    point: str
-    ci: str
-
-
-@dataclass(frozen=True)
-class FixRow:
-    """A row of the verdict table; `params` holds (param, off, on)."""
-
-    name: str
-    params: tuple[tuple[str, str, str], ...]
-    effect: Estimate
-    p: str
-    word: str
-    alone: Estimate
-    removed: Estimate
-    share: Estimate
 
 
 @dataclass(frozen=True)
@@ -143,8 +122,7 @@ class Content:
 
 def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Content:
     """Everything that the template sets."""
-    outcome, price = found.plan.study.outcome, price_part(found)
-    rows = tuple(_fix(found, name) for name in found.verdict.ranking)
+    outcome, price, rows = found.plan.study.outcome, price_part(found), fix_rows(found)
     return Content(
         study=found.plan.name,
         quick=found.plan.quick,
@@ -155,7 +133,7 @@ def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Cont
         facts=_facts(found),
         warnings=found.warnings,
         fixes=rows,
-        proposed=rows or tuple(_proposed(found, name) for name in found.plan.fixes),
+        proposed=rows or proposed_rows(found),
         ends=_ends(found),
         raw=tuple(filter(None, (_raw(found, curves, name, about) for name, about in cautioned(found).items()))),
         interactions=_interactions(found),
@@ -180,40 +158,8 @@ def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Cont
     )
 
 
-def _estimate(effect: Effect | None) -> Estimate:
-    """An effect as text; a dash where the design can't tell it."""
-    return Estimate(point(effect), interval(effect)) if effect else Estimate("–", "")
-
-
 def _row(name: str, effect: Effect, p: float) -> EffectRow:
-    return EffectRow(name, _estimate(effect), p_value(p))
-
-
-def meaning(fix: Fix) -> tuple[tuple[str, str, str], ...]:
-    """What off and on set: (param, off, on), `unset` where one of them leaves the param alone."""
-    keys = dict.fromkeys([*fix.off, *fix.on])
-    off, on = ({key: param(side[key]) if key in side else "unset" for key in keys} for side in (fix.off, fix.on))
-    return tuple((key, off[key], on[key]) for key in keys)
-
-
-def _fix(found: Assessment, name: str) -> FixRow:
-    fix = found.verdict.fixes[name]
-    return FixRow(
-        name=name,
-        params=meaning(found.plan.study.fixes[name]),
-        effect=_estimate(fix.effect),
-        p=p_value(fix.p_adjusted),
-        word=fix.word,
-        alone=_estimate(fix.alone),
-        removed=_estimate(fix.removed),
-        share=_estimate(fix.share),
-    )
-
-
-def _proposed(found: Assessment, name: str) -> FixRow:
-    """A row for a study without a verdict: what the fix is."""
-    none = Estimate("–", "")
-    return FixRow(name, meaning(found.plan.study.fixes[name]), none, "–", "no verdict", none, none, none)
+    return EffectRow(name, estimate(effect), p_value(p))
 
 
 def _facts(found: Assessment) -> tuple[tuple[str, str], ...]:
@@ -269,7 +215,7 @@ def _raw(found: Assessment, curves: Curves, metric: str, about: Metric) -> RawRa
         effect, p = effects[name]
         said = "unclear" if p >= 0.05 else "helps" if effect.effect > 0 else "harms"
         place = by_raw.index(name) + 1
-        rows.append(RawRow(name, ranking.index(name) + 1, found.verdict.fixes[name].word, place, _estimate(effect), said))
+        rows.append(RawRow(name, ranking.index(name) + 1, found.verdict.fixes[name].word, place, estimate(effect), said))
     return RawRanking(metric, about.incomparable, f"{100 * LAST_PART:.0f} %", tuple(rows), by_raw == ranking)
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from ablate.analysis.symptoms import SymptomResult
 from ablate.diagnose import SEED, Diagnosis
-from ablate.report.content import claim_rows, meaning
+from ablate.report.content import claim_rows
 from ablate.report.gallery import Figure
+from ablate.report.rows import meaning
 from ablate.report.symptoms import SymptomsPart, symptoms_part
 from ablate.report.text import duration, number, plural
 
