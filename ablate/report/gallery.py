@@ -24,7 +24,7 @@ from ablate.report.pairs_plot import CAPTION as PAIRS
 from ablate.report.pairs_plot import pairs, seed_pairs
 from ablate.report.probes_plot import probes, shown_probes
 from ablate.report.style import TEXT_WIDTH, look, rasterise, save
-from ablate.report.sweeps_plot import CAPTION as SWEEPS
+from ablate.report.sweeps_plot import caption as sweeps_caption
 from ablate.report.sweeps_plot import shown_sweeps, sweeps
 from ablate.report.symptoms_plot import CAPTION, ranges, strips
 from ablate.report.toggles_plot import CAPTION as TOGGLES
@@ -123,7 +123,7 @@ def _of_fixes(found: Assessment) -> Iterator[Drawn]:
 
 def _of_knobs(found: Assessment) -> Iterator[Drawn]:
     if shown_sweeps(found):
-        yield sweeps(found), "sweeps", "sweeps", SWEEPS, alternatives.sweeps(found)
+        yield sweeps(found), "sweeps", "sweeps", sweeps_caption(found), alternatives.sweeps(found)
     if shown_toggles(found):
         yield toggles(found), "toggles", "toggles", TOGGLES, alternatives.toggles(found)
 
