@@ -1,0 +1,183 @@
+"""The curves that the page draws itself: what its script reads, as plain data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ablate.analysis.effects import Array
+from ablate.assess import Assessment
+from ablate.design import Arm, Plan
+from ablate.report.curves import Band, Curves
+from ablate.report.palette import INK, SOFT, fix_styles
+
+#: With more arms than this only the ends and each fix alone are shown at first.
+MOST_SHOWN = 8
+#: What a page may hold: points of all arms and metrics. Beyond it the arms that are shown at first are the only ones.
+MOST_POINTS = 150_000
+#: Tones of the arms that are no fix's own, light to dark in turn; each still stands out on white.
+GREYS = ("#8D97A3", "#A9B1BB", "#74808D", "#B9A98F", "#95A89A")
+#: Digits that are kept: more than a screen can show.
+DIGITS = 5
+
+
+@dataclass(frozen=True)
+class ArmLine:
+    """How an arm is drawn in every plot.
+
+    Attributes:
+        label: its name.
+        cell: its cell.
+        colour, width, dash: of its line; `#RRGGBB`, pixels, pixels of ink and gap.
+        kind: `end`, `single` or `other`.
+        shown: at first.
+    """
+
+    label: str
+    cell: str
+    colour: str
+    width: float
+    dash: tuple[float, ...]
+    kind: str
+    shown: bool
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A metric's plot.
+
+    Attributes:
+        metric: its name.
+        text: what it is, as the target declares it.
+        why: why it can't be compared across arms; empty where it can.
+        chance: the metric of its chance level, if it has one.
+        window: steps that each point is a mean over; 1 where every logged step is drawn.
+        data: what the script reads: `range` of y, `grids` of steps, and `bands`, one an arm or null.
+    """
+
+    metric: str
+    text: str
+    why: str
+    chance: str
+    window: int
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """All arms and plots; `left_out` counts the arms that the page has no room for."""
+
+    arms: tuple[ArmLine, ...]
+    plots: tuple[Plot, ...]
+    left_out: int
+
+    def script(self) -> dict[str, Any]:
+        """What the page's script reads."""
+        arms = [{"label": a.label, "colour": a.colour, "width": a.width, "dash": list(a.dash), "kind": a.kind} for a in self.arms]
+        return {"arms": arms, "plots": [{"metric": plot.metric, **plot.data} for plot in self.plots]}
+
+
+def lines(found: Assessment, curves: Curves) -> Lines:
+    """The curves of the study's own arms, the metric that can't be compared beside its twin."""
+    arms = arm_lines(found.plan)
+    metrics = [name for name in _metrics(found) if any(curves.band(arm.cell, name) for arm in arms)]
+    size = sum(len(band.steps) for name in metrics for arm in arms if (band := curves.band(arm.cell, name)))
+    kept = arms if 3 * size <= MOST_POINTS else tuple(arm for arm in arms if arm.shown)
+    return Lines(kept, tuple(_plot(found, curves, kept, name) for name in metrics), len(arms) - len(kept))
+
+
+def arm_lines(plan: Plan) -> tuple[ArmLine, ...]:
+    """The arms in standard order."""
+    styles, fixes = fix_styles(plan.fixes), frozenset(plan.fixes)
+    order = plan.arm_ids()
+    arms = sorted(plan.arms.items(), key=lambda item: order.index(item[1]))
+    few, grey = len(arms) <= MOST_SHOWN, 0
+    drawn = []
+    for arm, cell in arms:
+        label, shown = plan.cells[cell].label, few or _is_plain(arm, fixes)
+        if arm in (frozenset(), fixes):
+            width, dash = (2.2, ()) if arm else (1.6, (5.0, 3.0))
+            drawn.append(ArmLine(label, cell, INK if arm else SOFT, width, dash, "end", shown))
+        elif len(arm) == 1:
+            style = styles[next(iter(arm))]
+            drawn.append(ArmLine(label, cell, style.colour, 1.8, style.dash, "single", shown))
+        else:
+            drawn.append(ArmLine(label, cell, GREYS[grey % len(GREYS)], 1.3, (), "other", shown))
+            grey += 1
+    return tuple(drawn) if any(arm.shown for arm in drawn) else _first(drawn)
+
+
+def _is_plain(arm: Arm, fixes: frozenset[str]) -> bool:
+    return len(arm) <= 1 or arm == fixes
+
+
+def _first(drawn: list[ArmLine]) -> tuple[ArmLine, ...]:
+    """A fraction may have neither ends nor single fixes: its first arms are shown."""
+    return tuple(ArmLine(**{**vars(arm), "shown": index < MOST_SHOWN}) for index, arm in enumerate(drawn))
+
+
+def _metrics(found: Assessment) -> list[str]:
+    """The study's curves in its order, each followed by its twin."""
+    declared = found.plan.target.declaration.metrics
+    names: list[str] = []
+    for name in found.plan.study.curves:
+        twin = declared[name].twin if name in declared else None
+        names += [name, *([twin] if twin else [])]
+    return list(dict.fromkeys(names))
+
+
+def _plot(found: Assessment, curves: Curves, arms: Iterable[ArmLine], metric: str) -> Plot:
+    about = found.plan.target.declaration.metrics.get(metric)
+    chance = (about.chance if about else None) or ""
+    bands = [curves.band(arm.cell, metric) for arm in arms]
+    levels = [curves.band(arm.cell, chance) if chance else None for arm in arms]
+    grids: list[list[float | None]] = []
+    data = {
+        "range": _range([band for band in (*bands, *levels) if band]),
+        "bands": [_band(band, grids) for band in bands],
+        "levels": [_level(band, grids) for band in levels] if chance else [],
+        "grids": grids,
+    }
+    text, why = (about.text, about.incomparable or "") if about else ("", "")
+    return Plot(metric, text, why, chance, curves.window(metric), data)
+
+
+def _band(band: Band | None, grids: list[list[float | None]]) -> dict[str, Any] | None:
+    if band is None:
+        return None
+    mean, low, high = (_rounded(values) for values in (band.mean, band.low, band.high))
+    return {"grid": _grid(band, grids), "mean": mean, "low": low, "high": high, "seeds": band.seeds}
+
+
+def _level(band: Band | None, grids: list[list[float | None]]) -> dict[str, Any] | None:
+    return {"grid": _grid(band, grids), "mean": _rounded(band.mean)} if band else None
+
+
+def _grid(band: Band, grids: list[list[float | None]]) -> int:
+    """Where the band's steps stand in `grids`: nearly all arms have the same."""
+    steps = _rounded(band.steps, 9)
+    if steps not in grids:
+        grids.append(steps)
+    return grids.index(steps)
+
+
+def _rounded(values: Array, digits: int = DIGITS) -> list[float | None]:
+    return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in values.tolist()]
+
+
+def _range(bands: list[Band]) -> list[float]:
+    """The span of y: all means, and intervals as far as a few wide ones don't flatten the rest."""
+    means = np.concatenate([band.mean[np.isfinite(band.mean)] for band in bands])
+    edges = np.concatenate([part[np.isfinite(part)] for band in bands for part in (band.low, band.high)])
+    if not len(means) or not len(edges):
+        return [0.0, 1.0]
+    inner = np.percentile(means, [1, 99])
+    spare = 3 * (inner[1] - inner[0])
+    low, high = max(edges.min(), inner[0] - spare), min(edges.max(), inner[1] + spare)
+    margin = 0.05 * (high - low) or 0.5
+    return [float(f"{low - margin:.4g}"), float(f"{high + margin:.4g}")]
+
