@@ -41,7 +41,10 @@ def verdict(console: Console, found: Assessment) -> None:
         _claims(console, found.claims)
     for warning in found.warnings:
         console.print(f"[yellow]warning[/yellow] {_escape(warning)}")
-    console.print(f"\n[bold]{_escape(found.verdict.headline)}[/bold]\n")
+    console.print(f"\n[bold]{_escape(found.verdict.headline)}[/bold]")
+    for finding in found.verdict.findings:
+        console.print(_escape(finding.text), soft_wrap=True)
+    console.print()
     if found.verdict.fixes:
         console.print(_fixes(found))
     for line in sweep_lines(found):

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from ablate.analysis.symptoms import SymptomResult
 from ablate.diagnose import SEED, Diagnosis
-from ablate.report.content import claim_rows, meaning
+from ablate.report.content import claim_rows
 from ablate.report.gallery import Figure
 from ablate.report.symptoms import SymptomsPart, symptoms_part
-from ablate.report.text import duration, number, plural
+from ablate.report.text import duration, meaning, number, plural
 
 CLAIMS_SAID = (
     "What the report under test expects once its fixes are in, and what it asks to be verified, each in the arm it speaks of, "

@@ -3,11 +3,70 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ablate.analysis.effects import Effect
 
+if TYPE_CHECKING:
+    from ablate.sections import Fix
+
+T = TypeVar("T")
 MINUS = "\N{MINUS SIGN}"
+
+
+#: A hyphen that is a minus: before a figure, and after nothing that makes it part of a name, a range, a date or an exponent.
+_HYPHEN = re.compile(r"(?<![\w.\)\]\-/:])-(?=\.?\d)")
+#: Fields whose strings are shown as they were given: names, ids, params, errors.
+VERBATIM = frozenset(
+    {"study", "name", "fix", "param", "params", "meaning", "metric", "id", "cell", "error", "command", "versions"}
+)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An effect as text: `+0.041` and `[+0.012, +0.070]`."""
+
+    point: str
+    ci: str
+
+
+#: Where a design can't tell an effect.
+NONE = Estimate("–", "")
+
+
+def estimate(effect: Effect | None) -> Estimate:
+    """An effect as text; a dash where the design can't tell it."""
+    return Estimate(point(effect), interval(effect)) if effect else NONE
+
+
+def meaning(fix: Fix) -> tuple[tuple[str, str, str], ...]:
+    """What off and on set: (param, off, on), `unset` where one of them leaves the param alone."""
+    keys = dict.fromkeys([*fix.off, *fix.on])
+    off, on = ({key: param(side[key]) if key in side else "unset" for key in keys} for side in (fix.off, fix.on))
+    return tuple((key, off[key], on[key]) for key in keys)
+
+
+def with_minus(said: T) -> T:
+    """The same content with a true minus before every negative number, whatever wrote it; strings shown verbatim stay.
+
+    Args:
+        said: a string, or dataclasses, mappings and tuples of such.
+    """
+    made: Any = said
+    if isinstance(said, str):
+        made = _HYPHEN.sub(MINUS, said)
+    elif isinstance(said, tuple | list):
+        made = type(said)(map(with_minus, said))
+    elif isinstance(said, Mapping):
+        made = {key: value if key in VERBATIM else with_minus(value) for key, value in said.items()}
+    elif is_dataclass(said) and not isinstance(said, type):
+        changed = {f.name: with_minus(getattr(said, f.name)) for f in fields(said) if f.name not in VERBATIM}
+        made = replace(said, **changed)
+    typed: T = made
+    return typed
 
 
 def number(value: float | None, digits: int = 3) -> str:
