@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def write_report(found: Assessment, records: Records, out: Path, paper: str = "a4") -> Path:
-    """Write `report.pdf` and `figures/` (each figure as SVG and PNG) under `out`; returns the PDF's path.
+    """Write `report.pdf`, `report.html` and `figures/` (each figure as SVG and PNG) under `out`; returns the PDF's path.
 
     The same assessment gives the same files, byte for byte: they carry the time of the last run, not of
     the writing.
@@ -25,11 +25,13 @@ def write_report(found: Assessment, records: Records, out: Path, paper: str = "a
     from ablate.report.content import gather
     from ablate.report.curves import Curves
     from ablate.report.gallery import draw_all
+    from ablate.report.html import write_html
     from ablate.report.pdf import typeset
 
     curves = Curves(found.plan, found.records, records)
     figures = draw_all(found, curves, out / "figures")
     content = gather(found, curves, figures)
+    write_html(found, content, curves, out / "figures", out / "report.html")
     return typeset({**asdict(content), "paper": paper}, content.ended, out / "figures", out / "report.pdf")
 
 

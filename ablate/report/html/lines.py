@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,7 @@ class Plot:
         why: why it can't be compared across arms; empty where it can.
         chance: the metric of its chance level, if it has one.
         window: steps that each point is a mean over; 1 where every logged step is drawn.
+        size: `large` for a metric that can't be compared and for its twin, `half` or `third` of the page for others.
         data: what the script reads: `range` of y, `grids` of steps, and `bands`, one an arm or null.
     """
 
@@ -64,6 +65,7 @@ class Plot:
     why: str
     chance: str
     window: int
+    size: str
     data: dict[str, Any]
 
 
@@ -78,7 +80,10 @@ class Lines:
     def script(self) -> dict[str, Any]:
         """What the page's script reads."""
         arms = [{"label": a.label, "colour": a.colour, "width": a.width, "dash": list(a.dash), "kind": a.kind} for a in self.arms]
-        return {"arms": arms, "plots": [{"metric": plot.metric, **plot.data} for plot in self.plots]}
+        return {
+            "arms": arms,
+            "plots": [{"metric": plot.metric, "x": "step", "y": plot.metric, **plot.data} for plot in self.plots],
+        }
 
 
 def lines(found: Assessment, curves: Curves) -> Lines:
@@ -87,7 +92,8 @@ def lines(found: Assessment, curves: Curves) -> Lines:
     metrics = [name for name in _metrics(found) if any(curves.band(arm.cell, name) for arm in arms)]
     size = sum(len(band.steps) for name in metrics for arm in arms if (band := curves.band(arm.cell, name)))
     kept = arms if 3 * size <= MOST_POINTS else tuple(arm for arm in arms if arm.shown)
-    return Lines(kept, tuple(_plot(found, curves, kept, name) for name in metrics), len(arms) - len(kept))
+    plots = tuple(_plot(found, curves, kept, name) for name in metrics)
+    return Lines(kept, _sized(plots, found), len(arms) - len(kept))
 
 
 def arm_lines(plan: Plan) -> tuple[ArmLine, ...]:
@@ -143,7 +149,18 @@ def _plot(found: Assessment, curves: Curves, arms: Iterable[ArmLine], metric: st
         "grids": grids,
     }
     text, why = (about.text, about.incomparable or "") if about else ("", "")
-    return Plot(metric, text, why, chance, curves.window(metric), data)
+    return Plot(metric, text, why, chance, curves.window(metric), "third", data)
+
+
+def _sized(plots: tuple[Plot, ...], found: Assessment) -> tuple[Plot, ...]:
+    """The plots with their sizes: those that belong together large and first, of the others none alone in its row."""
+    declared = found.plan.target.declaration.metrics
+    pairs = {name for plot in plots if plot.why for name in (plot.metric, declared[plot.metric].twin)}
+    large = [replace(plot, size="large") for plot in plots if plot.metric in pairs]
+    others = [plot for plot in plots if plot.metric not in pairs]
+    halves = {0: 0, 1: 4, 2: 2}[len(others) % 3]
+    whole = max(0, len(others) - halves)
+    return (*large, *others[:whole], *(replace(plot, size="half") for plot in others[whole:]))
 
 
 def _band(band: Band | None, grids: list[list[float | None]]) -> dict[str, Any] | None:
@@ -180,4 +197,3 @@ def _range(bands: list[Band]) -> list[float]:
     low, high = max(edges.min(), inner[0] - spare), min(edges.max(), inner[1] + spare)
     margin = 0.05 * (high - low) or 0.5
     return [float(f"{low - margin:.4g}"), float(f"{high + margin:.4g}")]
-
