@@ -79,11 +79,9 @@ class Lines:
 
     def script(self) -> dict[str, Any]:
         """What the page's script reads."""
-        arms = [{"label": a.label, "colour": a.colour, "width": a.width, "dash": list(a.dash), "kind": a.kind} for a in self.arms]
-        return {
-            "arms": arms,
-            "plots": [{"metric": plot.metric, "x": "step", "y": plot.metric, **plot.data} for plot in self.plots],
-        }
+        plots = [{"metric": plot.metric, "x": "step", "y": plot.metric, **plot.data} for plot in self.plots]
+        keys = ("label", "colour", "width", "dash", "kind")
+        return {"arms": [{key: getattr(arm, key) for key in keys} for arm in self.arms], "plots": plots}
 
 
 def lines(found: Assessment, curves: Curves) -> Lines:

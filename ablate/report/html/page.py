@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import partial
@@ -30,6 +30,8 @@ TONES = {
 }
 #: Signs of further words.
 MORE_SIGNS = {"confirmed": "✓", "consistent": "✓", "refuted": "✗", "differs": "✗"}
+#: A longer word may break.
+LONGEST = 16
 #: Titles and notes of the appendix's lists of (key, value); another list gets its field's name as its title.
 LISTINGS = {
     "versions": ("Versions", ""),
@@ -37,18 +39,18 @@ LISTINGS = {
 }
 
 
-def page(content: Content, lines: Lines, figures: Path, plan_fixes: tuple[str, ...]) -> str:
+def page(content: Content, lines: Lines, figures: Path, fixes: Sequence[str]) -> str:
     """The whole page.
 
     Args:
         content: what it says.
         lines: the curves that it draws itself.
         figures: the folder of the SVGs that the content names.
-        plan_fixes: the fixes in the study's order, which gives each its colour.
+        fixes: the fixes in the study's order, which gives each its colour.
     """
     from markupsafe import Markup
 
-    environment = _environment(figures, fix_styles(plan_fixes))
+    environment = _environment(figures, fix_styles(fixes))
     unused = dict(content.figures)
     said: dict[str, Any] = {
         "data": content,
@@ -59,7 +61,7 @@ def page(content: Content, lines: Lines, figures: Path, plan_fixes: tuple[str, .
     }
     body = "\n".join(environment.get_template(f"{name}.html.j2").render(said) for name in PARTS)
     at = datetime.fromtimestamp(int(content.ended), UTC)
-    return environment.get_template("page.html.j2").render(
+    whole: str = environment.get_template("page.html.j2").render(
         data=content,
         date=f"{at.day} {at:%B %Y}" if content.ended else "",
         body=Markup(body),
@@ -69,6 +71,7 @@ def page(content: Content, lines: Lines, figures: Path, plan_fixes: tuple[str, .
         curve_data=Markup(_json(lines.script())),
         scripts=[Markup(source) for source in _scripts(bool(lines.plots))],
     )
+    return whole
 
 
 def _environment(figures: Path, styles: dict[str, FixStyle]) -> Any:
@@ -104,15 +107,11 @@ def _unparted(value: Any) -> Any:
 
 def breaks(text: object) -> Any:
     """A text whose long words may break behind a separator."""
-    from markupsafe import Markup, escape
+    from markupsafe import Markup
 
-    pieces = (
-        Markup("<wbr>").join(escape(part) for part in re.split(r"(?<=[_/+.=:,;-])", word) if part)
-        if len(word) > 16
-        else escape(word)
-        for word in re.split(r"(\s+)", _unparted(str(text)))
-    )
-    return Markup("").join(pieces)
+    words = re.split(r"(\s+)", _unparted(str(text)))
+    parts = (re.split(r"(?<=[_/+.=:,;-])", word) if len(word) > LONGEST else [word] for word in words)
+    return Markup("").join(Markup("<wbr>").join(filter(None, pieces)) for pieces in parts)
 
 
 def _marked(styles: dict[str, FixStyle]) -> Callable[[str], Any]:
