@@ -6,33 +6,38 @@ import base64
 from io import BytesIO
 from pathlib import Path
 
-#: What the report writes besides ASCII and the accented letters of Europe.
-SIGNS = "–—−×÷→←↑↓▲▼◆●■✓✗≤≥≈±·…’‘“”•′µσρΔα"
-CODES = (*range(0x20, 0x7F), *range(0xA0, 0x180), *map(ord, SIGNS))
-#: CSS weight and style → file of matplotlib's copy of the STIX fonts (SIL Open Font License).
-FILES = {("400", "normal"): "STIXGeneral", ("700", "normal"): "STIXGeneralBol", ("400", "italic"): "STIXGeneralItalic"}
+#: What the page's script may write besides the characters of the page.
+ALWAYS = "".join(map(chr, range(0x20, 0x7F))) + "−–×●"
+#: CSS weight → file of matplotlib's copy of the STIX fonts, which may be embedded (LICENSE_STIX beside them).
+FILES = {"400": "STIXGeneral", "700": "STIXGeneralBol"}
 
 
-def face_rules() -> str:
-    """The `@font-face` rules, each with its font as a data URL: about 30 kB a face."""
+def face_rules(text: str) -> str:
+    """The `@font-face` rules, each with its font as a data URL of about 20 kB.
+
+    Args:
+        text: the page; the fonts hold its characters and no others.
+    """
+    codes = sorted({ord(char) for char in ALWAYS + text})
     return "\n".join(
-        f'@font-face {{ font-family: "STIXGeneral"; font-weight: {weight}; font-style: {style}; font-display: block; '
-        f'src: url("data:font/woff;base64,{_subset(name)}") format("woff"); }}'
-        for (weight, style), name in FILES.items()
+        f'@font-face {{ font-family: "STIXGeneral"; font-weight: {weight}; font-display: block; '
+        f'src: url("data:font/woff;base64,{_subset(name, codes)}") format("woff"); }}'
+        for weight, name in FILES.items()
     )
 
 
-def _subset(name: str) -> str:
-    """The font with the report's characters alone, as base64."""
+def _subset(name: str, codes: list[int]) -> str:
+    """The font with some characters alone, as base64."""
     from fontTools import subset
     from matplotlib import get_data_path
 
-    options = subset.Options(flavor="woff", layout_features=["kern"], drop_tables=[*subset.Options().drop_tables, "FFTM"])
+    # Old tables of an editor, and those of mathematics and small capitals, are no use here.
+    dropped = [*subset.Options().drop_tables, "FFTM", "GSUB", "GPOS", "GDEF"]
+    options = subset.Options(flavor="woff", layout_features=[], drop_tables=dropped, name_IDs=[1], notdef_outline=True)
     font = subset.load_font(str(Path(get_data_path(), "fonts", "ttf", f"{name}.ttf")), options)
     cut = subset.Subsetter(options)
-    cut.populate(unicodes=CODES)
+    cut.populate(unicodes=codes)
     cut.subset(font)
     buffer = BytesIO()
-    font.flavor = "woff"
-    font.save(buffer)
+    subset.save_font(font, buffer, options)
     return base64.b64encode(buffer.getvalue()).decode()

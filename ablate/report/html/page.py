@@ -66,7 +66,7 @@ def page(content: Content, lines: Lines, figures: Path, fixes: Sequence[str]) ->
         date=f"{at.day} {at:%B %Y}" if content.ended else "",
         body=Markup(body),
         contents=[(name, Markup(title)) for name, title in _headings(body)],
-        faces=Markup(face_rules()),
+        faces=Markup(face_rules(body)),
         css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         curve_data=Markup(_json(lines.script())),
         scripts=[Markup(source) for source in _scripts(bool(lines.plots))],
