@@ -11,7 +11,7 @@
 
   const TOOLTIP = `<div style="font: 14px/1.35 ${FACE}; color: ${INK}; max-width: 26em">
     <span style="color: @colour; font-weight: 700">●</span> @arm<br>
-    <span style="color: ${SOFT}">step @at</span>&ensp;<b>@values</b>&ensp;<span style="color: ${SOFT}">@interval</span></div>`;
+    <span style="color: ${SOFT}">@unit @at</span>&ensp;<b>@values</b>&ensp;<span style="color: ${SOFT}">@interval</span></div>`;
 
   const numbers = (values) => Float64Array.from(values, (value) => value ?? NaN);
   const said = (value) => {
@@ -32,6 +32,7 @@
     constructor(box, drawn) {
       this.drawn = drawn;
       this.arms = new Map(); // arm → its renderers
+      this.starts = new Map(); // step at which something began → its line
       const fine = matchMedia("(pointer: fine)").matches;
       const [start, end] = drawn.range;
       this.figure = new Bokeh.Plotting.Figure({
@@ -45,6 +46,11 @@
       Object.assign(this.figure.toolbar, { logo: null, autohide: true, active_drag: fine ? zoom : null, active_scroll: null });
       for (const [each, label] of [[this.figure.xaxis, drawn.x], [this.figure.yaxis, drawn.y]]) {
         for (const one of each) one.setv(axis(label));
+      }
+      for (const location of new Set(drawn.starts.flat())) {
+        const line = new Bokeh.Span({ location, dimension: "height", line_color: "#7B8794", line_width: 1, level: "underlay" });
+        this.figure.add_layout(line);
+        this.starts.set(location, line);
       }
       for (const one of this.figure.xgrid) one.grid_line_color = null;
       for (const one of this.figure.ygrid) one.setv({ grid_line_color: GRID, level: "image" });
@@ -63,6 +69,7 @@
       const [mean, low, high] = [band.mean, band.low, band.high].map(numbers);
       const words = {
         at: Array.from(steps, said),
+        unit: Array(steps.length).fill(this.drawn.x),
         values: Array.from(mean, said),
         interval: Array.from(mean, (_, i) => (band.seeds > 1 ? `[${said(low[i])}, ${said(high[i])}]` : "one seed")),
         arm: Array(steps.length).fill(arm.label),
@@ -92,7 +99,7 @@
     // A pointer over an arm's button finds its line.
     stress(index, on) {
       for (const each of this.arms.get(index) ?? []) {
-        if (each.glyph.line_alpha?.value !== 0 && each.glyph.line_dash) each.glyph.line_width = data.arms[index].width * (on ? 2.2 : 1);
+        if (each.glyph?.line_alpha?.value !== 0 && each.glyph?.line_dash) each.glyph.line_width = data.arms[index].width * (on ? 2.2 : 1);
       }
     }
 
@@ -100,6 +107,7 @@
       shown.forEach((on, index) => {
         if (on || this.arms.has(index)) for (const each of this.made(index)) each.visible = on;
       });
+      for (const [at, line] of this.starts) line.visible = this.drawn.starts.some((steps, index) => shown[index] && steps.includes(at));
     }
   }
 
@@ -120,6 +128,9 @@
       shown[index] = !shown[index];
       apply();
     });
+    for (const [event, on] of [["pointerenter", true], ["pointerleave", false]]) {
+      button.addEventListener(event, () => plots.forEach((plot) => plot.stress(index, on)));
+    }
   });
   const kinds = { all: ["end", "single", "other"], none: [], end: ["end"], single: ["end", "single"] };
   for (const button of document.querySelectorAll("#arms [data-show]")) {

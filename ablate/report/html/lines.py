@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from ablate.analysis.effects import Array
 from ablate.assess import Assessment
 from ablate.design import Arm, Plan
 from ablate.report.curves import Band, Curves
+from ablate.report.curves_plot import events, limits
+from ablate.report.labels import metric_label, step_label
 from ablate.report.palette import INK, SOFT, fix_styles
 
 #: With more arms than this only the ends and each fix alone are shown at first.
@@ -21,6 +21,8 @@ MOST_SHOWN = 8
 MOST_POINTS = 150_000
 #: Tones of the arms that are no fix's own, light to dark in turn; each still stands out on white.
 GREYS = ("#8D97A3", "#A9B1BB", "#74808D", "#B9A98F", "#95A89A")
+#: Characters of a metric's name beside its axis.
+LABEL = 24
 #: Digits that are kept: more than a screen can show.
 DIGITS = 5
 
@@ -57,7 +59,9 @@ class Plot:
         chance: the metric of its chance level, if it has one.
         window: steps that each point is a mean over; 1 where every logged step is drawn.
         size: `large` for a metric that can't be compared and for its twin, `half` or `third` of the page for others.
-        data: what the script reads: `range` of y, `grids` of steps, and `bands`, one an arm or null.
+        events: what the vertical lines mark.
+        data: what the script reads: labels `x` and `y`, `range` of y, `grids` of steps; and one an arm, or null: `bands`,
+            `levels` of chance, and `starts`, the steps at which something began.
     """
 
     metric: str
@@ -66,6 +70,7 @@ class Plot:
     chance: str
     window: int
     size: str
+    events: tuple[str, ...]
     data: dict[str, Any]
 
 
@@ -79,7 +84,7 @@ class Lines:
 
     def script(self) -> dict[str, Any]:
         """What the page's script reads."""
-        plots = [{"metric": plot.metric, "x": "step", "y": plot.metric, **plot.data} for plot in self.plots]
+        plots = [{"metric": plot.metric, **plot.data} for plot in self.plots]
         keys = ("label", "colour", "width", "dash", "kind")
         return {"arms": [{key: getattr(arm, key) for key in keys} for arm in self.arms], "plots": plots}
 
@@ -125,13 +130,13 @@ def _first(drawn: list[ArmLine]) -> tuple[ArmLine, ...]:
 
 
 def _metrics(found: Assessment) -> list[str]:
-    """The study's curves in its order, each followed by its twin."""
+    """The study's curves in its order, each followed by its twin, then the target's probes."""
     declared = found.plan.target.declaration.metrics
     names: list[str] = []
     for name in found.plan.study.curves:
         twin = declared[name].twin if name in declared else None
         names += [name, *([twin] if twin else [])]
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys([*names, *(name for name, about in declared.items() if about.probe)]))
 
 
 def _plot(found: Assessment, curves: Curves, arms: Iterable[ArmLine], metric: str) -> Plot:
@@ -140,14 +145,25 @@ def _plot(found: Assessment, curves: Curves, arms: Iterable[ArmLine], metric: st
     bands = [curves.band(arm.cell, metric) for arm in arms]
     levels = [curves.band(arm.cell, chance) if chance else None for arm in arms]
     grids: list[list[float | None]] = []
+    starts = _starts(found, curves, arms)
     data = {
+        "x": step_label(found.plan),
+        "y": metric_label(found.plan, metric, LABEL),
         "range": _range([band for band in (*bands, *levels) if band]),
         "bands": [_band(band, grids) for band in bands],
         "levels": [_level(band, grids) for band in levels] if chance else [],
+        "starts": [sorted({at[arm.cell] for at in starts.values() if arm.cell in at}) for arm in arms],
         "grids": grids,
     }
     text, why = (about.text, about.incomparable or "") if about else ("", "")
-    return Plot(metric, text, why, chance, curves.window(metric), "third", data)
+    return Plot(metric, text, why, chance, curves.window(metric), "third", tuple(starts), data)
+
+
+def _starts(found: Assessment, curves: Curves, arms: Iterable[ArmLine]) -> dict[str, dict[str, float]]:
+    """What began in some arm → cell → the step; nothing of what never did."""
+    known = {said: {arm.cell: curves.start(arm.cell, name) for arm in arms} for name, said in events(found.plan).items()}
+    begun = {said: {cell: step for cell, step in at.items() if step is not None} for said, at in known.items()}
+    return {said: at for said, at in begun.items() if at}
 
 
 def _sized(plots: tuple[Plot, ...], found: Assessment) -> tuple[Plot, ...]:
@@ -159,6 +175,13 @@ def _sized(plots: tuple[Plot, ...], found: Assessment) -> tuple[Plot, ...]:
     halves = {0: 0, 1: 4, 2: 2}[len(others) % 3]
     whole = max(0, len(others) - halves)
     return (*large, *others[:whole], *(replace(plot, size="half") for plot in others[whole:]))
+
+
+def _range(bands: list[Band]) -> list[float]:
+    """Limits of y; a metric that never changes but for rounding has some room about it."""
+    low, high = limits(bands)
+    room = 0.05 * max(abs(low), abs(high)) if high - low < 1e-3 * max(abs(low), abs(high)) else 0.0
+    return [float(f"{low - room:.5g}"), float(f"{high + room:.5g}")]
 
 
 def _band(band: Band | None, grids: list[list[float | None]]) -> dict[str, Any] | None:
@@ -182,16 +205,3 @@ def _grid(band: Band, grids: list[list[float | None]]) -> int:
 
 def _rounded(values: Array, digits: int = DIGITS) -> list[float | None]:
     return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in values.tolist()]
-
-
-def _range(bands: list[Band]) -> list[float]:
-    """The span of y: all means, and intervals as far as a few wide ones don't flatten the rest."""
-    means = np.concatenate([band.mean[np.isfinite(band.mean)] for band in bands])
-    edges = np.concatenate([part[np.isfinite(part)] for band in bands for part in (band.low, band.high)])
-    if not len(means) or not len(edges):
-        return [0.0, 1.0]
-    inner = np.percentile(means, [1, 99])
-    spare = 3 * (inner[1] - inner[0])
-    low, high = max(edges.min(), inner[0] - spare), min(edges.max(), inner[1] + spare)
-    margin = 0.05 * (high - low) or 0.5
-    return [float(f"{low - margin:.4g}"), float(f"{high + margin:.4g}")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import partial
@@ -32,10 +32,11 @@ TONES = {
 MORE_SIGNS = {"confirmed": "✓", "consistent": "✓", "refuted": "✗", "differs": "✗"}
 #: A longer word may break.
 LONGEST = 16
-#: Titles and notes of the appendix's lists of (key, value); another list gets its field's name as its title.
+#: Titles of the appendix's lists of (key, value); another list gets its field's name as its title.
 LISTINGS = {
-    "versions": ("Versions", ""),
-    "params": ("Params of every run", ""),
+    "environment": "Where the runs were trained",
+    "versions": "Versions when they were trained",
+    "params": "Params that every arm shares",
 }
 
 
@@ -93,7 +94,8 @@ def _environment(figures: Path, styles: dict[str, FixStyle]) -> Any:
         "heads": lambda names, align: [(name, align) for name in names],
         "listings": _listings,
         "svg": partial(_svg, figures),
-        "fix": _marked(styles),
+        "fix": partial(_marked, styles),
+        "mark": partial(_mark, styles),
     }
     return made
 
@@ -114,33 +116,38 @@ def breaks(text: object) -> Any:
     return Markup("").join(Markup("<wbr>").join(filter(None, pieces)) for pieces in parts)
 
 
-def _marked(styles: dict[str, FixStyle]) -> Callable[[str], Any]:
-    """A fix's name behind its mark in its colour."""
+def _mark(styles: dict[str, FixStyle], name: str, said: str = "") -> Any:
+    """A fix's mark in its colour; `said` is what it stands for where no name stands beside it."""
     from markupsafe import Markup
 
-    def fix(name: str) -> Any:
-        style = styles.get(name)
-        if style is None:
-            return breaks(name)
-        mark = Markup('<span class="mark" style="--fix: {}" aria-hidden="true">{}</span>').format(style.colour, MARKS[style.mark])
-        return mark + Markup("<span>{}</span>").format(breaks(name))
+    style = styles.get(name)
+    if style is None:
+        return ""
+    told = Markup('role="img" aria-label="{}"').format(said) if said else Markup('aria-hidden="true"')
+    return Markup('<span class="mark" style="--fix: {}" {}>{}</span>').format(style.colour, told, MARKS[style.mark])
 
-    return fix
+
+def _marked(styles: dict[str, FixStyle], name: str) -> Any:
+    """A fix's name behind its mark."""
+    from markupsafe import Markup
+
+    return Markup("{}<span>{}</span>").format(_mark(styles, name), breaks(name))
 
 
 def _svg(figures: Path, figure: Figure) -> Any:
     from markupsafe import Markup
 
-    return Markup(inline_svg((figures / f"{figure.name}.svg").read_text(encoding="utf-8"), figure.name, f"said-{figure.name}"))
+    return Markup(
+        inline_svg((figures / f"{figure.name}.svg").read_text(encoding="utf-8"), figure.name, figure.alt or figure.caption)
+    )
 
 
-def _listings(appendix: Any) -> Iterator[tuple[str, tuple[tuple[str, str], ...], str]]:
-    """(title, rows, note) of each list of (key, value) that the appendix has besides its design."""
+def _listings(appendix: Any) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
+    """(title, rows) of each list of (key, value) that the appendix has besides its design."""
     for each in fields(appendix):
         rows = getattr(appendix, each.name)
         if each.name != "design" and isinstance(rows, tuple) and rows and _are_pairs(rows):
-            title, note = LISTINGS.get(each.name, (each.name.replace("_", " ").capitalize(), ""))
-            yield title, rows, note
+            yield LISTINGS.get(each.name, each.name.replace("_", " ").capitalize()), rows
 
 
 def _are_pairs(rows: tuple[Any, ...]) -> bool:
