@@ -1,7 +1,7 @@
 """The verdict in words: one sentence with its numbers, and what a reader should know besides.
 
-The sentence names what helps and harms. What a fix does only beside another, what is too small to matter and what can't be told are
-`findings`.
+The sentence names what helps and harms. The rest are `findings`: what a fix does only beside another, what is too small to
+matter, what can't be told.
 """
 
 from __future__ import annotations
@@ -107,16 +107,17 @@ def _moved(ends: Ends, metric: str, places: int) -> str:
 
 def _nothing(fixes: Mapping[str, FixVerdict], metric: str, minimum: float) -> str:
     """The sentence where no fix is shown to help or to harm."""
-    which = f"None of the {COUNTS[len(fixes)] if len(fixes) < len(COUNTS) else len(fixes)} fixes"
-    if len(fixes) == 1:
-        which = next(iter(fixes))
+    count = COUNTS[len(fixes)] if len(fixes) < len(COUNTS) else str(len(fixes))
+    which = f"{'Neither' if len(fixes) == 2 else 'None'} of the {count} fixes" if len(fixes) > 1 else next(iter(fixes))
     if all(fix.word == "negligible" for fix in fixes.values()):
-        return f"{which} changes {metric} by as much as the {minimum:g} worth having"
+        return f"{which} changes {metric} by {'as much as' if len(fixes) > 1 else 'less than'} the {minimum:g} worth having"
     said = f"{which} is {'not ' * (len(fixes) == 1)}shown to change {metric}"
     if any(fix.apart for fix in fixes.values()):
         return f"{said} on average"
     name, fix = max(((n, f) for n, f in fixes.items() if f.word == "inconclusive"), key=lambda item: abs(item[1].effect.effect))
-    seen = _fixed(fix.effect.effect, max(0, _places(fix.effect.effect, 2)), "+")
+    if fix.effect.effect == 0:
+        return said
+    seen = _fixed(fix.effect.effect, _places(fix.effect.effect, 2), "+")
     if len(fixes) == 1:
         return f"{said}: the {seen} seen may be chance"
     return f"{said}: the largest effect seen, {seen} of {name}, may be chance"

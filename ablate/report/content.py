@@ -83,11 +83,12 @@ class RawRanking:
 
 @dataclass(frozen=True)
 class CurveGroup:
-    """A metric that can't be compared, why, and its figures: itself and then its twin."""
+    """A metric that can't be compared, why, its figures, and the counterpart drawn below it (or an empty string)."""
 
     metric: str
     why: str
     figures: tuple[Figure, ...]
+    said: str
 
 
 @dataclass(frozen=True)
@@ -276,7 +277,7 @@ def _curve_groups(found: Assessment, figures: Sequence[Figure]) -> tuple[CurveGr
     for metric, about in cautioned(found).items():
         drawn = tuple(figure for figure in figures if figure.group == f"curve:{metric}")
         if drawn:
-            groups.append(CurveGroup(metric, about.incomparable, drawn))
+            groups.append(CurveGroup(metric, about.incomparable, drawn, about.twin or ""))
     return tuple(groups)
 
 

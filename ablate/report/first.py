@@ -13,8 +13,10 @@ from ablate.report.text import NONE, Estimate, estimate, meaning, p_value
 from ablate.report.undecided import undecided
 
 #: Cards that a page has room for, lines of warnings in the box, and characters a line.
-MOST_CARDS, MOST_LINES, LINE = 12, 4, 118
-#: Warnings that the page says otherwise: the banner, and the fixes' cards.
+MOST_CARDS, MOST_LINES, LINE = 12, 4, 108
+#: Characters of what a fix sets on its card.
+LONGEST = 88
+#: A warning that the banner says.
 TOLD_ELSEWHERE = "quick:"
 #: A fix's mark as a character, by matplotlib's name for it.
 MARKS = {"o": "●", "s": "■", "D": "◆", "^": "▲", "v": "▼", "P": "✚", "X": "✖", "*": "★"}
@@ -56,6 +58,7 @@ class First:
         undecided: what is not decided, a line each, with the seeds that would decide it.
         cautions: what to know before acting, as much as the box has room for.
         more_cautions: how many more there are.
+        all_cautions: all of them in full, where the box has not room for them; else none.
     """
 
     cards: tuple[Card, ...]
@@ -64,6 +67,7 @@ class First:
     undecided: tuple[str, ...]
     cautions: tuple[str, ...]
     more_cautions: int
+    all_cautions: tuple[str, ...]
 
 
 def first_page(found: Assessment, warnings: Sequence[str]) -> First:
@@ -73,15 +77,18 @@ def first_page(found: Assessment, warnings: Sequence[str]) -> First:
         warnings: all that a reader must know before believing the verdict.
     """
     names = _shown(found)
-    shown = _brief([text for text in warnings if not text.startswith(TOLD_ELSEWHERE)])
-    told = [finding.text for finding in found.verdict.findings if finding.kind not in ("worth", "open")]
+    told = found.verdict.warnings if not found.verdict.fixes else ()  # the headline gives the reasons
+    cautions = tuple(text for text in warnings if not text.startswith(TOLD_ELSEWHERE) and text not in told)
+    shown = _brief(cautions)
+    findings = [finding.text for finding in found.verdict.findings if finding.kind not in ("worth", "open")]
     return First(
         cards=tuple(_card(found, name) for name in names),
         more_cards=len(found.plan.fixes) - len(names),
-        findings=tuple(told),
+        findings=tuple(findings),
         undecided=undecided(found),
         cautions=shown,
-        more_cautions=len([text for text in warnings if not text.startswith(TOLD_ELSEWHERE)]) - len(shown),
+        more_cautions=len(cautions) - len(shown),
+        all_cautions=() if shown == cautions else cautions,
     )
 
 
@@ -104,9 +111,15 @@ def _card(found: Assessment, name: str) -> Card:
         word=judged.word if judged else "no verdict",
         sign=SIGNS[judged.word] if judged else "",
         p=p_value(judged.p_adjusted) if judged else "–",
-        meaning="; ".join(f"{key} {off} → {on}" for key, off, on in meaning(found.plan.study.fixes[name])),
+        meaning=_sets(found, name),
         **_estimates(judged),
     )
+
+
+def _sets(found: Assessment, name: str) -> str:
+    """What off and on set, in one line; of many params the first."""
+    said = "; ".join(f"{key} {off} → {on}" for key, off, on in meaning(found.plan.study.fixes[name]))
+    return said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"
 
 
 def _estimates(judged: FixVerdict | None) -> dict[str, Estimate]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ablate.analysis.sweeps import listed
+from ablate.analysis.sweeps import Best, listed
 from ablate.analysis.verdict import FixVerdict
 from ablate.assess import Assessment
-from ablate.report.text import interval, plural, point
+from ablate.report.text import interval, number, plural, point
 
 
 def undecided(found: Assessment) -> tuple[str, ...]:
@@ -22,10 +22,10 @@ def _fixes(found: Assessment) -> Iterator[str]:
     for name in verdict.ranking:
         fix = verdict.fixes[name]
         if fix.word == "inconclusive":
-            yield f"Whether {name} helps, now {point(fix.effect)} {interval(fix.effect)}: {_would(found, fix)}."
+            yield f"Whether {name} matters, now {point(fix.effect)} {interval(fix.effect)}: {_would(found, fix)}."
         elif fix.word != "negligible" and min(map(abs, fix.effect.ci())) < minimum:
             seen = f"{point(fix.effect)} {interval(fix.effect)}"
-            yield f"Whether {name}'s effect of {seen} is as large as the {minimum:g} worth having."
+            yield f"Whether {name}'s effect of {seen} reaches the {minimum:g} that matters."
 
 
 def _would(found: Assessment, fix: FixVerdict) -> str:
@@ -33,15 +33,16 @@ def _would(found: Assessment, fix: FixVerdict) -> str:
         return "it depends on the other fixes; more seeds would not tell, all their combinations would"
     if not fix.seeds_needed:
         return "no number of seeds can be named"
-    return f"it would take about {fix.seeds_needed} paired seeds, {fix.seeds_needed - found.plan.seeds} more"
+    size = max(abs(fix.effect.effect), found.plan.study.outcome.minimum_effect)
+    more = fix.seeds_needed - found.plan.seeds
+    return f"about {fix.seeds_needed} paired seeds, {more} more, would show an effect of {number(size, 2)}"
 
 
 def _growing(found: Assessment) -> Iterator[str]:
     for which in ("growing", "shrinking"):
         names = [name for name, course in found.holding.courses.items() if course.trend == which]
         if names:
-            was = f"it was still {which} when training ended"
-            yield f"How large the effect of {listed(names)} gets: {was}; a longer training would tell."
+            yield f"Where the effect of {listed(names)} ends: still {which} when training ended; a longer training would tell."
 
 
 def _contexts(found: Assessment) -> Iterator[str]:
@@ -52,19 +53,25 @@ def _contexts(found: Assessment) -> Iterator[str]:
 
 
 def _sweeps(found: Assessment) -> Iterator[str]:
-    for knob in found.knobs.values():
-        best = knob.best
+    for name, knob in found.knobs.items():
+        best, what = knob.best, f"The best {name}" + (f" ({knob.param})" if knob.param != name else "")
         if best is None:
-            yield f"The best {knob.param}: {knob.sentence}."
+            yield f"{what}: {knob.sentence}."
         elif best.flat:
-            yield f"The best {knob.param}: any of the {best.values} values tried may be it."
-        elif best.rivals or best.edge:
-            yield f"The best {knob.param}: {_rivals(best.value, best.rivals, best.edge)}."
+            yield f"{what}: any of the {best.values} values tried may be it."
+        elif best.rivals or _open_end(best):
+            yield f"{what}: {_rivals(best)}."
 
 
-def _rivals(value: float, rivals: tuple[float, ...], edge: bool) -> str:
-    said = f"{listed([f'{each:g}' for each in sorted((value, *rivals))])} can't be told apart" if rivals else f"{value:g} so far"
-    return said + ("; beyond the last value tried there may be a better one" if edge else "")
+def _open_end(best: Best) -> bool:
+    """Whether a better value may lie beyond; below 0, where most knobs end, none is looked for."""
+    return best.edge and best.value != 0
+
+
+def _rivals(best: Best) -> str:
+    values = [f"{value:g}" for value in sorted((best.value, *best.rivals))]
+    said = f"{listed(values)} can't be told apart" if best.rivals else f"{best.value:g} so far"
+    return said + ("; beyond the last value tried may lie a better one" if _open_end(best) else "")
 
 
 def _claims(found: Assessment) -> Iterator[str]:

@@ -34,6 +34,7 @@ def test_full_report_warns_of_the_raw_ranking(full: Written) -> None:
 def test_every_figure_is_written_as_svg_and_png(full: Written) -> None:
     names = {
         "forest",
+        "waterfall",
         "curve-train-region_loss",
         "curve-train-region_loss_over_chance",
         "curves",
@@ -49,7 +50,7 @@ def test_every_figure_is_written_as_svg_and_png(full: Written) -> None:
 def test_same_records_give_the_same_bytes(full: Written, tmp_path: Path) -> None:
     write_report(full.found, Records(full.out), tmp_path)
     files = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(files) == 13
+    assert len(files) == 1 + len(list((full.out / "figures").iterdir()))
     assert all((tmp_path / file).read_bytes() == (full.out / file).read_bytes() for file in files)
 
 
@@ -93,7 +94,7 @@ def test_one_fix_without_sweeps_curves_or_claims(tmp_path: Path) -> None:
     plan = planned(fixes={"memory_bank": FIXES["memory_bank"]}, sweeps={}, curves=[], claims=[], secondary=[])
     report = write(plan, tmp_path)
     assert report.says(report.found.verdict.headline) and report.pages <= 3
-    assert {path.stem for path in (tmp_path / "figures").iterdir()} == {"forest", "trajectory"}
+    assert {path.stem for path in (tmp_path / "figures").iterdir()} == {"forest", "waterfall", "trajectory"}
 
 
 def test_markup_in_names_is_text(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_the_defects_are_named_with_their_signs(written: Any) -> None:
 
 
 def test_its_figure_is_written_and_others_stay(written: Any) -> None:
-    assert {path.stem for path in (written.out / "figures").iterdir()} == {"forest", "symptoms", "trajectory"}
+    assert {path.stem for path in (written.out / "figures").iterdir()} == {"forest", "waterfall", "symptoms", "trajectory"}
 
 
 def test_a_study_without_symptoms_has_no_such_page(tmp_path: Path) -> None:
