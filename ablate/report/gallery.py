@@ -22,7 +22,7 @@ from ablate.report.looks_plot import LOOKS, looks
 from ablate.report.pairs_plot import CAPTION as PAIRS
 from ablate.report.pairs_plot import pairs, seed_pairs
 from ablate.report.probes_plot import probes, shown_probes
-from ablate.report.style import TEXT_WIDTH, look, rasterise, save
+from ablate.report.style import TEXT_WIDTH, look, save
 from ablate.report.sweeps_plot import CAPTION as SWEEPS
 from ablate.report.sweeps_plot import shown_sweeps, sweeps
 from ablate.report.symptoms_plot import CAPTION, ranges, strips
@@ -64,12 +64,10 @@ def draw_all(found: Assessment, curves: Curves, folder: Path) -> list[Figure]:
     for old in (*folder.glob("*.svg"), *folder.glob("*.png")):
         old.unlink()
     with look():
-        figures = [
+        return [
             _saved(folder, drawn, Figure(name, group, caption, float(drawn.get_size_inches()[0]), alt))
             for drawn, name, group, caption, alt in drawings(found, curves)
         ]
-    rasterise(folder, [figure.name for figure in figures])
-    return figures
 
 
 def draw_symptoms(results: Sequence[SymptomResult], folder: Path) -> Figure | None:
@@ -80,7 +78,6 @@ def draw_symptoms(results: Sequence[SymptomResult], folder: Path) -> Figure | No
     with look():
         figure = Figure("symptoms", "symptoms", CAPTION, TEXT_WIDTH, alternatives.symptoms(rows))
         _saved(folder, ranges(rows, TEXT_WIDTH), figure)
-    rasterise(folder, [figure.name])
     return figure
 
 

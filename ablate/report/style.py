@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
@@ -19,8 +17,6 @@ TEXT_WIDTH = 6.69
 FACE = "STIXGeneral"
 FACES = "'Libertinus Serif', 'STIXGeneral', 'Times New Roman', serif"
 
-#: Of the PNGs.
-DPI = 130.0
 
 _RC: Any = {
     "font.family": FACE,
@@ -103,28 +99,9 @@ def grid(
 
 
 def save(figure: Any, folder: Path, name: str) -> None:
-    """Write `name.svg`, with its text as text and no date: it is the same each time."""
+    """Write `name.svg`, with its text as text and no date: it is the same each time. `png` makes a PNG of it."""
     folder.mkdir(parents=True, exist_ok=True)
     buffer = StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     svg = buffer.getvalue().replace(f"'{FACE}'", FACES).replace(f"font-family: {FACE}", f"font-family: {FACES}")
     (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
-
-
-def rasterise(folder: Path, names: Sequence[str]) -> None:
-    """Write each figure's SVG as PNG too, on white: by the typesetter, so with the faces of the PDF and in a fifth of the time
-    that drawing it again takes."""
-    import typst
-
-    if not names:
-        return
-    sheet = "#set page(width: auto, height: auto, margin: 0pt, fill: white)\n"
-    sheet += "\n#pagebreak()\n".join(f'#image("{name}.svg")' for name in names)
-    with tempfile.TemporaryDirectory(prefix="ablate-figures-") as root:
-        for name in names:
-            shutil.copy(folder / f"{name}.svg", root)
-        source = Path(root) / "figures.typ"
-        source.write_text(sheet, encoding="utf-8")
-        pages = typst.compile(str(source), root=root, format="png", ppi=DPI, ignore_system_fonts=True)
-    for name, page in zip(names, pages if isinstance(pages, list) else [pages], strict=True):
-        (folder / f"{name}.png").write_bytes(page)
