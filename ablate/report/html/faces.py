@@ -34,10 +34,10 @@ def _subset(name: str, codes: list[int]) -> str:
     # Old tables of an editor, and those of mathematics and small capitals, are no use here.
     dropped = [*subset.Options().drop_tables, "FFTM", "GSUB", "GPOS", "GDEF"]
     options = subset.Options(flavor="woff", layout_features=[], drop_tables=dropped, name_IDs=[1], notdef_outline=True)
-    font = subset.load_font(str(Path(get_data_path(), "fonts", "ttf", f"{name}.ttf")), options)
-    cut = subset.Subsetter(options)
-    cut.populate(unicodes=codes)
-    cut.subset(font)
-    buffer = BytesIO()
-    subset.save_font(font, buffer, options)
+    buffer, file = BytesIO(), Path(get_data_path(), "fonts", "ttf", f"{name}.ttf")
+    with subset.load_font(str(file), options) as font:
+        cut = subset.Subsetter(options)
+        cut.populate(unicodes=codes)
+        cut.subset(font)
+        subset.save_font(font, buffer, options)
     return base64.b64encode(buffer.getvalue()).decode()
