@@ -46,14 +46,13 @@ def arms(plan: Plan, curves: Curves, metrics: Sequence[str], ranking: Sequence[s
     named = named_arms(plan, ranking)
     columns = min(2, len(metrics))
     rows = -(-len(metrics) // columns)
-    room = 0.22 + 0.052 * max(len(name) for name in named)
+    room = 0.36 + 0.05 * max(len(name) for name in named)
     width = TEXT_WIDTH if columns > 1 else min(TEXT_WIDTH, 3.4 + room)
     high = max(1.35, 0.125 * len(named) + 0.2)
-    figure = new_figure(width, rows * high + (rows - 1) * 0.5 + 0.6)
-    all_axes = grid(figure, rows, columns, len(metrics), (0.6, room, 0.4, 0.2), (room + 0.62, 0.5))
+    figure = new_figure(width, rows * high + (rows - 1) * 0.5 + 0.5)
+    all_axes = grid(figure, rows, columns, len(metrics), (0.6, room, 0.4, 0.1), (room + 0.62, 0.5))
     for axes, metric in zip(all_axes, metrics, strict=True):
         _panel(axes, plan, curves, metric, named)
-        axes.set_title(clipped(metric, 84 // (2 * columns)), loc="left", pad=4)
         axes.set_ylabel(folded(f"{metric} ({metric_unit(plan, metric)})", int(high / 0.058), 2), fontsize=7)
         axes.set_xlabel(step_label(plan), labelpad=2)
     return figure

@@ -19,25 +19,12 @@ from ablate.report.gallery import Figure, cautioned
 from ablate.report.holds import Contexts, Price, contexts_part, courses_said, price_part
 from ablate.report.knobs import KnobPart, knob_part
 from ablate.report.looks import LooksPart, looks_part
+from ablate.report.rows import Estimate, FixRow, estimate, fix_rows, proposed_rows
 from ablate.report.sweeps_plot import shown_sweeps
 from ablate.report.symptoms import SymptomsPart, symptoms_part
-from ablate.report.text import NONE, Estimate, duration, estimate, interval, meaning, number, p_value, plural, point, with_minus
+from ablate.report.text import duration, interval, number, p_value, plural, point, true_minus, with_minus
 from ablate.sections import Goal
 from ablate.target import Metric
-
-
-@dataclass(frozen=True)
-class FixRow:
-    """A row of the verdict table; `params` holds (param, off, on)."""
-
-    name: str
-    params: tuple[tuple[str, str, str], ...]
-    effect: Estimate
-    p: str
-    word: str
-    alone: Estimate
-    removed: Estimate
-    share: Estimate
 
 
 @dataclass(frozen=True)
@@ -137,8 +124,7 @@ class Content:
 
 def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Content:
     """Everything that the template sets."""
-    outcome, price = found.plan.study.outcome, price_part(found)
-    rows = tuple(_fix(found, name) for name in found.verdict.ranking)
+    outcome, price, rows = found.plan.study.outcome, price_part(found), fix_rows(found)
     raw = tuple(filter(None, (_raw(found, curves, name, about) for name, about in cautioned(found).items())))
     warnings = (*found.warnings, *(_otherwise(each) for each in raw if not each.agrees))
     content = Content(
@@ -152,7 +138,7 @@ def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Cont
         facts=_facts(found),
         warnings=warnings,
         fixes=rows,
-        proposed=rows or tuple(_proposed(found, name) for name in found.plan.fixes),
+        proposed=rows or proposed_rows(found),
         ends=_ends(found),
         raw=raw,
         interactions=_interactions(found),
@@ -180,25 +166,6 @@ def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Cont
 
 def _row(name: str, effect: Effect, p: float) -> EffectRow:
     return EffectRow(name, estimate(effect), p_value(p))
-
-
-def _fix(found: Assessment, name: str) -> FixRow:
-    fix = found.verdict.fixes[name]
-    return FixRow(
-        name=name,
-        params=meaning(found.plan.study.fixes[name]),
-        effect=estimate(fix.effect),
-        p=p_value(fix.p_adjusted),
-        word=fix.word,
-        alone=estimate(fix.alone),
-        removed=estimate(fix.removed),
-        share=estimate(fix.share),
-    )
-
-
-def _proposed(found: Assessment, name: str) -> FixRow:
-    """A row for a study without a verdict: what the fix is."""
-    return FixRow(name, meaning(found.plan.study.fixes[name]), NONE, "–", "no verdict", NONE, NONE, NONE)
 
 
 def _facts(found: Assessment) -> tuple[tuple[str, str], ...]:
@@ -293,12 +260,12 @@ def claim_rows(plan: Plan, claims: Sequence[ClaimResult]) -> tuple[Mapping[str, 
     arms = [claim.arm for claim in plan.study.claims]
     return tuple(
         {
-            "name": with_minus(claim.name),
+            "name": true_minus(claim.name),
             "arm": arm.replace("_", " ") if arm in ("all_on", "all_off") else arm,
-            "expected": "\N{NO-BREAK SPACE}".join(claim.expected.rsplit(" ", 2)),
+            "expected": true_minus("\N{NO-BREAK SPACE}".join(claim.expected.rsplit(" ", 2))),
             "observed": number(claim.observed) if claim.observed is None or np.isfinite(claim.observed) else "–",
             "verdict": claim.verdict,
-            "detail": claim.detail,
+            "detail": true_minus(claim.detail),
         }
         for claim, arm in zip(claims, arms, strict=True)
     )

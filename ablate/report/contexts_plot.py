@@ -42,7 +42,7 @@ def contexts(found: Assessment) -> Any:
         minimum_band(axes, minimum, across=True)
         for row, verdict in enumerate(there.values()):
             _bar(axes, verdict, fix, row, styles[fix])
-        titled(axes, fix, styles[fix], width=30)
+        titled(axes, fix, styles[fix])
         axes.set_yticks(range(len(there)), [clipped(name, 22) for name in there] if index % columns == 0 else [""] * len(there))
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ablate.design import Plan
+from ablate.design import Arm, Plan
 from ablate.report.curves import Band, Curves
 from ablate.report.labels import folded, metric_unit, step_label
 from ablate.report.palette import FAINT, INK, SOFT, fix_styles
-from ablate.report.strokes import QUIET, mark_event, outer
+from ablate.report.strokes import QUIET, mark_event, outer, wide
 from ablate.report.style import TEXT_WIDTH, new_figure
 
-#: With more arms than this only the ends, each fix alone and each fix left out get a panel.
+#: With more arms than this only the ends, each fix alone and, where there is room, each fix left out get a panel.
 MOST_PANELS = 16
 #: Where the design has fewer of those, its first arms get the panels.
 FEWEST_PANELS = 4
@@ -39,16 +39,25 @@ class Row:
 
 def panel_arms(plan: Plan) -> dict[str, str]:
     """Label → cell of the arms that get a panel, in standard order."""
-    fixes = plan.fixes
-    shown = {}
-    for arm, cell in sorted(plan.arms.items(), key=lambda item: plan.arm_ids().index(item[1])):
-        if len(plan.arms) <= MOST_PANELS or len(arm) <= 1 or len(arm) >= len(fixes) - 1:
-            missing = [name for name in fixes if name not in arm]
-            brief = len(fixes) > 3 and len(missing) == 1
-            shown[f"all on but {missing[0]}" if brief else plan.cells[cell].label] = cell
-    if len(shown) < FEWEST_PANELS:  # a fraction has few of them or none
+    picked = _picked(plan)
+    if len(picked) < FEWEST_PANELS:  # a fraction has few of them or none
         return {plan.cells[cell].label: cell for cell in plan.arm_ids()[:MOST_PANELS]}
+    shown = {}
+    for arm in (arm for arm in plan.layout.arms if arm in picked):
+        missing = [name for name in plan.fixes if name not in arm]
+        brief = len(plan.fixes) > 3 and len(missing) == 1
+        shown[f"all on but {missing[0]}" if brief else plan.cells[plan.arms[arm]].label] = plan.arms[arm]
     return shown
+
+
+def _picked(plan: Plan) -> list[Arm]:
+    """All arms; of too many the ends, each fix alone and each left out; of too many of these no fix left out."""
+    arms, count = plan.layout.arms, len(plan.fixes)
+    if len(arms) <= MOST_PANELS:
+        return list(arms)
+    alone = [arm for arm in arms if len(arm) in (0, count)] + [arm for arm in arms if len(arm) == 1]
+    out = [arm for arm in arms if len(arm) == count - 1]
+    return [*alone, *out] if len(alone) + len(out) <= MOST_PANELS else alone[:MOST_PANELS]
 
 
 def panels(plan: Plan, curves: Curves, metric: str, chance: str | None, twin: tuple[str, str | None] | None) -> Any:
@@ -59,7 +68,7 @@ def panels(plan: Plan, curves: Curves, metric: str, chance: str | None, twin: tu
         twin: the counterpart, drawn below it for the same arms, with its own chance level.
     """
     arms = panel_arms(plan)
-    columns = min(4 if len(arms) <= MOST_PANELS else 5, len(arms))
+    columns = min(4, len(arms))
     blocks = -(-len(arms) // columns)
     rows = _rows(blocks, metric, chance, twin)
     block = sum(row.high for row in rows) + TWIN * (len(rows) - 1)
@@ -75,17 +84,23 @@ def panels(plan: Plan, curves: Curves, metric: str, chance: str | None, twin: tu
                 axes.set_xlabel(step_label(plan), labelpad=2)
             if index % columns == 0:
                 unit = metric_unit(plan, row.metric)
-                axes.set_ylabel(f"{folded(row.metric, int(row.high / 0.05), 2)}\n({unit})", fontsize=7)
-                axes.yaxis.set_label_coords(-0.30 / _wide(axes), 0.5)
+                axes.set_ylabel(f"{_short(row.metric, int(row.high / 0.05))}\n({unit})", fontsize=7)
+                axes.yaxis.set_label_coords(-0.30 / wide(axes), 0.5)
             if depth == 0:
                 label = list(arms)[index]
-                axes.set_title(folded(label, 24 if columns == 4 else 40, 2), loc="left", pad=3, fontsize=7.5, linespacing=0.95)
+                axes.set_title(folded(label, 24 if columns > 2 else 40, 2), loc="left", pad=3, fontsize=7.5, linespacing=0.95)
     return figure
+
+
+def _short(metric: str, width: int) -> str:
+    """A metric's name on two lines, without its group where it has no room for it."""
+    lines = folded(metric, width, 2)
+    return folded(metric.rpartition("/")[2], width, 2) if "…" in lines else lines
 
 
 def _rows(blocks: int, metric: str, chance: str | None, twin: tuple[str, str | None] | None) -> list[Row]:
     """The rows of a block, so high that all blocks fit on a page."""
-    high = {1: 1.25, 2: 1.1, 3: 0.95, 4: 0.8}.get(blocks, max(0.42, 3.4 / blocks))
+    high = {1: 1.25, 2: 1.1, 3: 0.95, 4: 0.8}[blocks]
     first = Row(metric, chance, high)
     return [first, Row(*twin, round(0.8 * high, 3))] if twin else [first]
 
@@ -101,10 +116,6 @@ def _axes(figure: Any, count: int, columns: int, place: tuple[float, float, floa
         x, y = LEFT + column * (wide + ACROSS), height - TOP - down - high - row * step
         found.append(figure.add_axes((x / width, y / height, wide / width, high / height)))
     return found
-
-
-def _wide(axes: Any) -> float:
-    return float(axes.get_position().width * axes.figure.get_size_inches()[0])
 
 
 def _draw(plan: Plan, curves: Curves, row: Row, arms: Mapping[str, str], drawn: list[Any]) -> None:

@@ -10,8 +10,9 @@ from ablate.analysis.symptoms import SymptomResult
 from ablate.diagnose import SEED, Diagnosis
 from ablate.report.content import claim_rows
 from ablate.report.gallery import Figure
+from ablate.report.rows import meaning
 from ablate.report.symptoms import SymptomsPart, symptoms_part
-from ablate.report.text import duration, meaning, number, plural, with_minus
+from ablate.report.text import duration, number, plural, with_minus
 
 CLAIMS_SAID = (
     "What the report under test expects once its fixes are in, and what it asks to be verified, each in the arm it speaks of, "

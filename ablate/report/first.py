@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from ablate.analysis.verdict import FixVerdict
 from ablate.assess import Assessment
 from ablate.report.palette import SIGNS, fix_styles
-from ablate.report.text import NONE, Estimate, estimate, meaning, p_value
+from ablate.report.rows import NONE, Estimate, estimate, meaning
+from ablate.report.text import p_value
 from ablate.report.undecided import undecided
 
 #: Cards that a page has room for, lines of warnings in the box, and characters a line.

@@ -80,8 +80,10 @@ def interactions(found: Assessment) -> Any:
     rows = -(-len(shown) // columns)
     room = 0.28 + 0.05 * max(len(clipped(second, 13)) for _, second in shown)
     width = TEXT_WIDTH if columns == 3 else 0.7 + columns * (1.6 + room)
-    figure = new_figure(width, 1.3 * rows + 0.96 * (rows - 1) + 1.0)
-    all_axes = grid(figure, rows, columns, len(shown), (0.66, room, 0.42, 0.58), (room + 0.08, 0.96))
+    titles = [_title(pair, each, width / columns) for pair, each in shown.items()]
+    top = 0.08 + 0.15 * max(title.count("\n") + 1 for title in titles)
+    figure = new_figure(width, 1.3 * rows + (top + 0.4) * (rows - 1) + top + 0.42)
+    all_axes = grid(figure, rows, columns, len(shown), (0.66, room, 0.42, top), (room + 0.08, top + 0.4))
     ends = [end for pair in drawn.values() for corner in pair.values() for end in corner.ci]
     limits = padded(min(ends), max(ends))
     for index, (axes, (pair, found_pair)) in enumerate(zip(all_axes, shown.items(), strict=True)):
@@ -90,7 +92,8 @@ def interactions(found: Assessment) -> Any:
         _panel(axes, drawn[pair], pair[1], styles[pair[1]], limits)
         axes.set_xticks([0, 1], ["off", "on"])
         axes.set_xlabel(clipped(pair[0], 26), labelpad=1, color=styles[pair[0]].colour)
-        _title(axes, pair, found_pair, width / columns)
+        real = {"fontweight": "bold", "color": INK} if found_pair.real else {"color": SOFT}
+        axes.set_title(titles[index], loc="left", pad=5, fontsize=7.5, linespacing=1.15, **real)
         outer(axes, index % columns == 0)
         if index % columns == 0:
             axes.set_ylabel(folded(metric_label(found.plan, found.plan.study.outcome.metric), 24, 3))
@@ -113,12 +116,10 @@ def _panel(axes: Any, drawn: dict[tuple[bool, bool], Corner], second: str, style
     end_labels(axes, labels, 6.5)
 
 
-def _title(axes: Any, pair: tuple[str, str], found: Interaction, inches: float) -> None:
+def _title(pair: tuple[str, str], found: Interaction, inches: float) -> str:
     """The pair, and below it in words and number how much more the two do together than apart."""
     characters = max(20, int(17 * inches))
-    named = folded(" × ".join(clipped(name, characters - 4) for name in pair), characters, 2)
-    real = {"fontweight": "bold", "color": INK} if found.real else {"color": SOFT}
-    axes.set_title(f"{named}\n{said(found)}", loc="left", pad=5, fontsize=7.5, linespacing=1.15, **real)
+    return f"{folded(' × '.join(clipped(name, characters - 4) for name in pair), characters, 2)}\n{said(found)}"
 
 
 def said(found: Interaction) -> str:

@@ -8,14 +8,14 @@ from ablate.design import Plan
 from ablate.report.text import clipped
 
 #: Where a target declares no unit.
-OWN = "own unit"
+OWN = "own\N{NO-BREAK SPACE}unit"
 
 
 def metric_unit(plan: Plan, metric: str) -> str:
-    """A metric's unit; seconds are known without a declaration."""
+    """A metric's unit, of one piece; seconds are known without a declaration."""
     declared = plan.target.declaration.metrics
     known = declared[metric].unit if metric in declared else "s" if metric == "seconds" else ""
-    return known or OWN
+    return known.replace(" ", "\N{NO-BREAK SPACE}") or OWN
 
 
 def metric_label(plan: Plan, metric: str, width: int = 44) -> str:

@@ -23,9 +23,9 @@ def looks(found: Assessment) -> Any:
     names, minimum, styles = found.verdict.ranking, found.plan.study.outcome.minimum_effect, fix_styles(found.plan.fixes)
     columns = columns_of(len(names), 4)
     rows = -(-len(names) // columns)
-    width = TEXT_WIDTH if columns >= 3 else 2.3 * columns + 0.8
+    width = TEXT_WIDTH if columns >= 3 else 2.3 * columns + 0.94
     figure = new_figure(width, 1.25 * rows + 0.36 * (rows - 1) + 0.64)
-    all_axes = grid(figure, rows, columns, len(names), (0.66, 0.1, 0.42, 0.24), (0.16, 0.36))
+    all_axes = grid(figure, rows, columns, len(names), (0.8, 0.1, 0.42, 0.24), (0.16, 0.36))
     low, high = span([look.verdict.fixes[name].effect for name in names for look in taken], minimum)
     for index, (axes, name) in enumerate(zip(all_axes, names, strict=True)):
         minimum_band(axes, minimum, across=False)
@@ -35,10 +35,10 @@ def looks(found: Assessment) -> Any:
         axes.locator_params(axis="y", nbins=5)
         for look in taken:
             _mark(axes, look.seeds, look.verdict.fixes[name], styles[name])
-        titled(axes, name, styles[name], found.verdict.fixes[name].word, 26 if columns < 4 else 15)
+        titled(axes, name, styles[name], found.verdict.fixes[name].word)
         outer(axes, index % columns == 0, index + columns >= len(names))
         if index % columns == 0:
-            axes.set_ylabel(folded(effect_label(found.plan), 22, 3))
+            axes.set_ylabel(folded(effect_label(found.plan), 26, 2), fontsize=7.5)
         if index + columns >= len(names):
             axes.set_xlabel("paired seeds", labelpad=2)
     return figure

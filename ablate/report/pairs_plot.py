@@ -41,8 +41,8 @@ def pairs(found: Assessment) -> Any:
     columns = columns_of(len(drawn), 6)
     rows = -(-len(drawn) // columns)
     width = min(TEXT_WIDTH, 0.8 + 1.75 * columns)
-    figure = new_figure(width, 1.35 * rows + 0.5 * (rows - 1) + 0.72)
-    all_axes = grid(figure, rows, columns, len(drawn), (0.66, 0.1, 0.26, 0.4), (0.16, 0.54))
+    figure = new_figure(width, 1.35 * rows + 0.7 * (rows - 1) + 0.68)
+    all_axes = grid(figure, rows, columns, len(drawn), (0.66, 0.1, 0.42, 0.26), (0.16, 0.7))
     every = np.concatenate(list(drawn.values()))
     limits = padded(float(every.min()), float(every.max()))
     better = found.plan.study.outcome.sign
@@ -50,9 +50,8 @@ def pairs(found: Assessment) -> Any:
         _panel(axes, values, styles[name])
         axes.set_ylim(*limits)
         axes.locator_params(axis="y", nbins=5)
-        titled(axes, name, styles[name], width=max(10, int(17 * width / columns)))
-        axes.title.set_y(1.0)
-        axes.set_title(clearly(values, better), loc="right", fontsize=7, color=SOFT, pad=-8)
+        titled(axes, name, styles[name])
+        axes.set_xlabel(clearly(values, better), fontsize=7, color=SOFT, labelpad=2)
         outer(axes, index % columns == 0)
         if index % columns == 0:
             axes.set_ylabel(folded(metric_label(found.plan, found.plan.study.outcome.metric), 24, 3))

@@ -12,7 +12,7 @@ from ablate.report.curves import Curves
 from ablate.report.curves_plot import events, limits, marks, step_limits
 from ablate.report.labels import folded, metric_unit, step_label
 from ablate.report.palette import FAINT, INK, SOFT, fix_styles
-from ablate.report.strokes import arm_line, mark_event, outer
+from ablate.report.strokes import arm_line, mark_event, outer, wide
 from ablate.report.style import TEXT_WIDTH, grid, new_figure
 
 #: Columns: all off, so many fixes alone, and all on.
@@ -43,7 +43,7 @@ def probes(found: Assessment, curves: Curves) -> Any:
         drawn[0].set_ylabel(label, rotation=0, ha="left", va="center", fontsize=7)
         drawn[0].yaxis.set_label_coords(-1.44 / (drawn[0].get_position().width * TEXT_WIDTH), 0.5)
     for axes, (name, arm) in zip(all_axes, arms.items(), strict=False):
-        title = folded(name, 120 // len(arms) - 2, 2)
+        title = folded(name, int(wide(axes) / 0.055), 2)
         axes.set_title(title, loc="left", pad=4, fontsize=7.5, color=_colour(plan, arm), linespacing=0.95)
     for axes in all_axes[-len(arms) :]:
         axes.set_xlabel(step_label(plan), labelpad=2)

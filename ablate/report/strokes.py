@@ -16,6 +16,10 @@ from ablate.report.text import clipped
 STRIP = "#E8ECF1"
 #: Events, chance levels and other quiet lines.
 QUIET = "#7B8794"
+#: Inches of a character of a title, bold, on average and a little more.
+BOLD = 0.066
+#: Characters of a fix's name that a title should have room for.
+ENOUGH = 20
 
 
 def arm_line(arm: Arm, styles: Mapping[str, FixStyle]) -> dict[str, Any]:
@@ -46,11 +50,15 @@ def outer(axes: Any, left: bool = True, bottom: bool = True) -> None:
             axis.set_major_locator(NullLocator())
 
 
-def titled(axes: Any, fix: str, style: FixStyle, word: str = "", width: int = 24) -> None:
-    """A panel's title: the fix in its colour, and the verdict's word with its sign behind it."""
-    axes.set_title(clipped(fix, width), loc="left", color=style.colour, pad=4, fontweight="bold")
-    if word:
-        axes.set_title(signed_word(word), loc="right", color=WORDS.get(word, SOFT), pad=4, fontsize=7)
+def titled(axes: Any, fix: str, style: FixStyle, word: str = "") -> None:
+    """A panel's title: the fix in its colour, and behind it the verdict's word with its sign, or the sign alone."""
+    said = signed_word(word)
+    room = int((wide(axes) - 0.1 - 0.052 * len(said)) / BOLD) if said else int(wide(axes) / BOLD)
+    if said and room < min(len(fix), ENOUGH):
+        said, room = SIGNS.get(word, ""), int((wide(axes) - 0.2) / BOLD)
+    axes.set_title(clipped(fix, max(6, room)), loc="left", color=style.colour, pad=4, fontweight="bold")
+    if said:
+        axes.set_title(said, loc="right", color=WORDS.get(word, SOFT), pad=4, fontsize=7)
 
 
 def signed_word(word: str) -> str:
@@ -111,17 +119,18 @@ def end_labels(axes: Any, labels: Sequence[tuple[float, str, Any]], size: float 
     per_point = (high - low) / (72 * inches)
     ordered = sorted(labels, key=lambda label: label[0])
     places = spread([label[0] for label in ordered], 1.18 * size * per_point, low, high)
-    for (height, text, colour), place in zip(ordered, places, strict=True):
-        moved = abs(place - height) > 2 * per_point
-        arrow = {"arrowstyle": "-", "color": QUIET, "lw": 0.4, "shrinkA": 0, "shrinkB": 1} if moved else None
+    moved = [abs(place - height) > 3 * per_point for (height, *_), place in zip(ordered, places, strict=True)]
+    beside = 1 + (0.24 if any(moved) else 0.08) / wide(axes)
+    for (height, text, colour), place, away in zip(ordered, places, moved, strict=True):
+        arrow = {"arrowstyle": "-", "color": colour, "lw": 0.4, "shrinkA": 1, "shrinkB": 2, "relpos": (0, 0.5)}
         axes.annotate(
-            text, (1, height), xycoords=("axes fraction", "data"), xytext=(1 + 0.09 / _wide(axes), place),
-            textcoords=("axes fraction", "data"), va="center", ha="left", color=colour, fontsize=size, arrowprops=arrow,
-            annotation_clip=False,
+            text, (1, height), xycoords=("axes fraction", "data"), xytext=(beside, place),
+            textcoords=("axes fraction", "data"), va="center", ha="left", color=colour, fontsize=size,
+            arrowprops=arrow if away or any(moved) else None, annotation_clip=False,
         )  # fmt: skip
 
 
-def _wide(axes: Any) -> float:
+def wide(axes: Any) -> float:
     """An axes' width, inches."""
     return float(axes.get_position().width * axes.figure.get_size_inches()[0])
 

@@ -14,9 +14,11 @@ from ablate.report.text import MINUS, clipped, number
 from ablate.statements import Share
 
 #: Where a mark further off than this is drawn, as an arrow; in half widths of the range from its middle.
-EDGE = 3.0
+EDGE = 2.2
+#: Inches for the names left of the strips, and for the numbers right of them.
+NAMES, NUMBERS = 2.15, 1.95
 #: Where the columns of numbers end, inches right of the strips.
-OBSERVED, ALLOWED = 0.85, 1.95
+OBSERVED, ALLOWED = 0.8, 1.95
 CAPTION = (
     "Bar: the range that chance allows, each on its own scale. Ring: reported (several where several were printed). Dot: "
     "observed here, red where the two differ. An arrow marks what lies further off."
@@ -62,20 +64,21 @@ def _strips(result: SymptomResult) -> Iterator[Strip]:
 
 def ranges(rows: Sequence[Strip], width: float) -> Any:
     """A row a range, drawn from -1 to 1; the numbers stand in columns of their own."""
-    figure = new_figure(width, 0.165 * len(rows) + 0.46)
+    figure = new_figure(width, 0.15 * len(rows) + 0.42)
     height = figure.get_size_inches()[1]
-    axes = figure.add_axes((2.35 / width, 0.24 / height, (width - 4.35) / width, 0.165 * len(rows) / height))
+    wide = width - NAMES - NUMBERS
+    axes = figure.add_axes((NAMES / width, 0.22 / height, wide / width, 0.15 * len(rows) / height))
     for place, row in enumerate(rows):
         _row(axes, place, row)
-    axes.set(xlim=(-EDGE - 0.25, EDGE + 0.25), ylim=(len(rows) - 0.5, -0.5), yticks=range(len(rows)))
-    axes.set_yticks(range(len(rows)), [clipped(row.label, 42) for row in rows], fontsize=7)
-    axes.set_xticks([-1, 0, 1], ["least", "chance allows", "most"])
+    axes.set(xlim=(-EDGE - 0.15, EDGE + 0.15), ylim=(len(rows) - 0.5, -0.5))
+    axes.set_yticks(range(len(rows)), [clipped(row.label, 38) for row in rows], fontsize=7)
+    axes.set_xticks([0], ["what chance allows"])
     axes.tick_params(axis="both", length=0, pad=2)
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
     for x, text, align in ((OBSERVED, "observed", "right"), (ALLOWED, "chance allows", "right")):
         axes.annotate(
-            text, (1 + x / (width - 4.35), -0.5), xycoords=("axes fraction", "data"), xytext=(0, 3), textcoords="offset points",
+            text, (1 + x / wide, -0.5), xycoords=("axes fraction", "data"), xytext=(0, 3), textcoords="offset points",
             ha=align, va="bottom", fontsize=6.5, color=SOFT, annotation_clip=False,
         )  # fmt: skip
     return figure

@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
 
 from ablate.analysis.effects import Effect
-
-if TYPE_CHECKING:
-    from ablate.sections import Fix
 
 T = TypeVar("T")
 MINUS = "\N{MINUS SIGN}"
@@ -25,30 +22,6 @@ VERBATIM = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """An effect as text: `+0.041` and `[+0.012, +0.070]`."""
-
-    point: str
-    ci: str
-
-
-#: Where a design can't tell an effect.
-NONE = Estimate("–", "")
-
-
-def estimate(effect: Effect | None) -> Estimate:
-    """An effect as text; a dash where the design can't tell it."""
-    return Estimate(point(effect), interval(effect)) if effect else NONE
-
-
-def meaning(fix: Fix) -> tuple[tuple[str, str, str], ...]:
-    """What off and on set: (param, off, on), `unset` where one of them leaves the param alone."""
-    keys = dict.fromkeys([*fix.off, *fix.on])
-    off, on = ({key: param(side[key]) if key in side else "unset" for key in keys} for side in (fix.off, fix.on))
-    return tuple((key, off[key], on[key]) for key in keys)
-
-
 def with_minus(said: T) -> T:
     """The same content with a true minus before every negative number, whatever wrote it; strings shown verbatim stay.
 
@@ -57,7 +30,7 @@ def with_minus(said: T) -> T:
     """
     made: Any = said
     if isinstance(said, str):
-        made = _HYPHEN.sub(MINUS, said)
+        made = true_minus(said)
     elif isinstance(said, tuple | list):
         made = type(said)(map(with_minus, said))
     elif isinstance(said, Mapping):
@@ -139,6 +112,11 @@ def clipped(text: str, width: int) -> str:
         return text
     head = (width - 1) // 2
     return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
+
+
+def true_minus(text: str) -> str:
+    """The text with a true minus before each negative number; hyphens within words and names stay."""
+    return _HYPHEN.sub(MINUS, text)
 
 
 def plural(count: int, noun: str) -> str:

@@ -34,11 +34,11 @@ def toggles(found: Assessment) -> Any:
     columns = columns_of(len(shown), COLUMNS)
     rows = -(-len(shown) // columns)
     figure = new_figure(min(TEXT_WIDTH, 0.76 + 2.4 * columns), rows * 1.25 + (rows - 1) * 0.78 + 0.72)
-    all_axes = grid(figure, rows, columns, len(shown), (0.66, 0.1, 0.44, 0.26), (0.5, 0.78))
+    all_axes = grid(figure, rows, columns, len(shown), (0.8, 0.1, 0.44, 0.26), (0.5, 0.78))
     for index, (axes, (name, toggle)) in enumerate(zip(all_axes, shown, strict=True)):
         _panel(axes, found, name, toggle)
         if index % columns == 0:
-            axes.set_ylabel(folded(effect_label(found.plan), 22, 3))
+            axes.set_ylabel(folded(effect_label(found.plan), 26, 2), fontsize=7.5)
     return figure
 
 
@@ -52,7 +52,7 @@ def _panel(axes: Any, found: Assessment, name: str, toggle: Toggle) -> None:
     for each in toggle.points:
         upright(axes, each.value, each.effect.ci(), axes.get_ylim(), color=style.colour)
         dot(axes, each.value, each.effect.effect, style, hollow=each.word == "inconclusive")
-    titled(axes, toggle.fix, style, width=30)
+    titled(axes, toggle.fix, style)
     axes.set_xlabel(folded(param_label(found.plan, toggle.param), 36, 2), labelpad=2)
 
 

@@ -26,9 +26,9 @@ def trajectory(found: Assessment) -> Any:
     minimum, styles = found.plan.study.outcome.minimum_effect, fix_styles(found.plan.fixes)
     columns = columns_of(len(points), 4)
     rows = -(-len(points) // columns)
-    width = TEXT_WIDTH if columns >= 3 else 2.3 * columns + 0.8
+    width = TEXT_WIDTH if columns >= 3 else 2.3 * columns + 0.94
     figure = new_figure(width, 1.25 * rows + 0.36 * (rows - 1) + 0.64)
-    all_axes = grid(figure, rows, columns, len(points), (0.66, 0.1, 0.42, 0.24), (0.16, 0.36))
+    all_axes = grid(figure, rows, columns, len(points), (0.8, 0.1, 0.42, 0.24), (0.16, 0.36))
     low, high = span([effect for series in points.values() for _, effect in series], minimum)
     for index, (axes, (name, series)) in enumerate(zip(all_axes, points.items(), strict=True)):
         _path(axes, series, styles[name])
@@ -36,10 +36,10 @@ def trajectory(found: Assessment) -> Any:
         axes.set_ylim(low, high)
         axes.locator_params(axis="y", nbins=5)
         word = found.verdict.fixes[name].word if name in found.verdict.fixes else ""
-        titled(axes, name, styles[name], word, 26 if columns < 4 else 15)
+        titled(axes, name, styles[name], word)
         outer(axes, index % columns == 0, index + columns >= len(points))
         if index % columns == 0:
-            axes.set_ylabel(folded(effect_label(found.plan), 22, 3))
+            axes.set_ylabel(folded(effect_label(found.plan), 26, 2), fontsize=7.5)
         if index + columns >= len(points):
             axes.set_xlabel(step_label(found.plan), labelpad=2)
     return figure
