@@ -23,7 +23,7 @@ from ablate.report.pairs_plot import CAPTION as PAIRS
 from ablate.report.pairs_plot import pairs, seed_pairs
 from ablate.report.probes_plot import probes, shown_probes
 from ablate.report.style import TEXT_WIDTH, look, save
-from ablate.report.sweeps_plot import CAPTION as SWEEPS
+from ablate.report.sweeps_plot import caption as sweeps_caption
 from ablate.report.sweeps_plot import shown_sweeps, sweeps
 from ablate.report.symptoms_plot import CAPTION, ranges, strips
 from ablate.report.toggles_plot import CAPTION as TOGGLES
@@ -77,8 +77,7 @@ def draw_symptoms(results: Sequence[SymptomResult], folder: Path) -> Figure | No
         return None
     with look():
         figure = Figure("symptoms", "symptoms", CAPTION, TEXT_WIDTH, alternatives.symptoms(rows))
-        _saved(folder, ranges(rows, TEXT_WIDTH), figure)
-    return figure
+        return _saved(folder, ranges(rows, TEXT_WIDTH), figure)
 
 
 def _saved(folder: Path, drawn: Any, figure: Figure) -> Figure:
@@ -125,7 +124,7 @@ def _of_fixes(found: Assessment) -> Iterator[Drawn]:
 
 def _of_knobs(found: Assessment) -> Iterator[Drawn]:
     if shown_sweeps(found):
-        yield sweeps(found), "sweeps", "sweeps", SWEEPS, alternatives.sweeps(found)
+        yield sweeps(found), "sweeps", "sweeps", sweeps_caption(found), alternatives.sweeps(found)
     if shown_toggles(found):
         yield toggles(found), "toggles", "toggles", TOGGLES, alternatives.toggles(found)
 

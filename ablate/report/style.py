@@ -18,7 +18,6 @@ TEXT_WIDTH = 6.69
 FACE = "STIXGeneral"
 FACES = "'Libertinus Serif', 'STIXGeneral', 'Times New Roman', serif"
 
-
 _RC: Any = {
     "font.family": FACE,
     "font.size": 8,

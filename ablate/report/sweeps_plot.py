@@ -20,9 +20,9 @@ from ablate.report.text import clipped
 LOG_RATIO = 20
 CAPTION = (
     "The outcome against each swept knob: mean and 95 % interval, from the noise of all values and seeds of the sweep. Diamond: "
-    "the best mean; filled: can't be told from it (multiple comparisons with the best, 95 %); hollow: shown to be worse. "
-    "Stripes: what the fix that sets the knob means by off (dashed) and on (solid)."
+    "the best mean; filled: can't be told from it (multiple comparisons with the best, 95 %); hollow: shown to be worse."
 )
+STRIPES = " Stripes: what the fix that sets the knob means by off (dashed) and on (solid)."
 
 
 def logarithmic(values: Sequence[float]) -> bool:
@@ -78,13 +78,23 @@ def shown_sweeps(found: Assessment) -> list[str]:
     return [name for name, responses in found.sweeps.items() if any(r.mean is not None for r in responses)]
 
 
+def caption(found: Assessment) -> str:
+    """What is drawn; of stripes only where there are any."""
+    return CAPTION + (STRIPES if _marked(found) else "")
+
+
+def _marked(found: Assessment) -> bool:
+    return any(marks(found.plan, name) for name in shown_sweeps(found))
+
+
 def sweeps(found: Assessment) -> Any:
     """A panel a sweep: mean and 95 % interval over seeds at each value."""
     names = shown_sweeps(found)
     columns = columns_of(len(names), 3)
     rows = -(-len(names) // columns)
-    figure = new_figure(min(TEXT_WIDTH, 0.7 + 3.0 * columns), rows * 1.6 + (rows - 1) * 0.95 + 0.92)
-    all_axes = grid(figure, rows, columns, len(names), (0.66, 0.1, 0.48, 0.44), (0.34, 0.95))
+    top = 0.44 if _marked(found) else 0.12
+    figure = new_figure(min(TEXT_WIDTH, 0.7 + 3.0 * columns), rows * 1.6 + (rows - 1) * (top + 0.6) + top + 0.56)
+    all_axes = grid(figure, rows, columns, len(names), (0.66, 0.1, 0.56, top), (0.34, top + 0.6))
     bounds = _shared([_limits([r for r in found.sweeps[name] if r.mean is not None]) for name in names])
     for index, (axes, name) in enumerate(zip(all_axes, names, strict=True)):
         axes.set_ylim(*bounds)
@@ -117,7 +127,8 @@ def _sweep(axes: Any, found: Assessment, name: str) -> None:
         face = "white" if worse else colour
         axes.plot([r.value], [r.mean], "D" if top else "o", ms=6 if top else 4.2, mfc=face, mec=colour, zorder=5 if top else 4)
     param = found.plan.study.sweeps[name].param
-    axes.set_xlabel(folded(param_label(found.plan, param), 36 if len(found.sweeps) < 3 else 32, 2), labelpad=2)
+    label = param_label(found.plan, param, 24)
+    axes.set_xlabel(label if param == name else f"{clipped(name, 34)}\n{label}", labelpad=2)
 
 
 def value_axis(axes: Any, found: Assessment, name: str) -> None:

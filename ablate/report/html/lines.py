@@ -22,7 +22,7 @@ MOST_POINTS = 150_000
 #: Tones of the arms that are no fix's own, light to dark in turn; each still stands out on white.
 GREYS = ("#8D97A3", "#A9B1BB", "#74808D", "#B9A98F", "#95A89A")
 #: Characters of a metric's name beside its axis.
-LABEL = 24
+LABEL = 16
 #: Digits that are kept: more than a screen can show.
 DIGITS = 5
 
