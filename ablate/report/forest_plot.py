@@ -7,10 +7,11 @@ from typing import Any
 
 from ablate.analysis.effects import Effect
 from ablate.assess import Assessment
+from ablate.report.labels import effect_label
 from ablate.report.palette import INK, SOFT, FixStyle, fix_styles
 from ablate.report.strokes import minimum_band
 from ablate.report.style import TEXT_WIDTH, grid, new_figure
-from ablate.report.text import clipped, interval, plural, point
+from ablate.report.text import clipped, interval, point
 
 #: How far the axis may reach beyond the main effects' intervals, in their widths.
 REACH = 0.8
@@ -50,9 +51,7 @@ def forest(found: Assessment, width: float = TEXT_WIDTH) -> Any:
     axes.set_yticks(range(len(names)), [clipped(name, most) for name in names], fontsize=8.5 if high > 0.22 else 7.5)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(
-        f"effect on {clipped(outcome.metric, 50 if wide else 26)}, {plural(found.plan.seeds, 'seed')} (right is better)"
-    )
+    axes.set_xlabel(f"{effect_label(found.plan, 50 if wide else 24)}, right is better")
     parts = {part for fix in verdict.fixes.values() for part in ("alone", "removed") if getattr(fix, part)}
     _key(axes, parts, outcome.minimum_effect)
     return figure

@@ -8,6 +8,7 @@ from typing import Any
 from ablate.analysis.effects import Effect
 from ablate.assess import Assessment
 from ablate.report.forest_plot import BOTTOM, TOP, names_width, row_height
+from ablate.report.labels import metric_label
 from ablate.report.palette import INK, SOFT, fix_styles
 from ablate.report.style import grid, new_figure
 from ablate.report.text import clipped, interval, number, point
@@ -62,7 +63,7 @@ def waterfall(found: Assessment, width: float) -> Any:
     axes.set_yticks(range(len(names)), [clipped(name, 18) for name in names], fontsize=8.5 if high > 0.22 else 7.5)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(zero)
-    axes.set_xlabel(clipped(found.plan.study.outcome.metric, 34) + ("" if sign > 0 else " (lower is better)"))
+    axes.set_xlabel(metric_label(found.plan, found.plan.study.outcome.metric, 30))
     if not zero:
         axes.figure.text(0.99, 0.02, "The axis does not start at 0.", ha="right", va="bottom", fontsize=7, color=SOFT)
     return figure
@@ -113,7 +114,7 @@ def _label(axes: Any, row: int, x: float, text: str, weight: str = "normal") -> 
 
 def waterfall_caption(found: Assessment) -> str:
     """What is drawn."""
-    lower = "" if found.plan.study.outcome.sign > 0 else " Labels are positive where a fix improves the outcome."
+    lower = "" if found.plan.study.outcome.sign > 0 else " Lower is better; labels are positive where a fix improves the outcome."
     return f"From all off to all on by Shapley share.{lower}"
 
 

@@ -98,7 +98,7 @@ def test_nothing_recorded_at_all(tmp_path: Path) -> None:
 def test_one_fix_without_sweeps_curves_or_claims(tmp_path: Path) -> None:
     plan = planned(fixes={"memory_bank": FIXES["memory_bank"]}, sweeps={}, curves=[], claims=[], secondary=[])
     report = write(plan, tmp_path)
-    assert report.says(report.found.verdict.headline) and report.pages <= 3
+    assert report.says(report.found.verdict.headline) and report.pages <= 4
     assert {path.stem for path in (tmp_path / "figures").iterdir()} == {"forest", "waterfall", "trajectory", "pairs", "probes"}
 
 
