@@ -115,4 +115,4 @@ def _over(seen: Sequence[float], planned: int) -> str:
     low, high = f"{min(seen):.4g}", f"{max(seen):.4g}"
     if len(seen) == 1:
         return count
-    return f"{low} to {high} over {count}" if low != high else f"{low} in {'all ' * (len(seen) == planned)}{count}"
+    return f"{low} to {high} over {count}" if low != high else f"{low} in {'all ' * (2 < len(seen) == planned)}{count}"

@@ -89,7 +89,7 @@ def test_it_says_how_many_seeds_it_rests_on(n: int, planned: int, detail: str) -
         ([6, None], [60, 60], "refuted", "missing in 1 of 2 seeds"),
         ([6, None], [60, 54], "untestable", "its runs end at step 54, before step 55"),
         ([None, None], [float("nan")] * 2, "untestable", "its runs ended without it"),
-        ([6, 6], [39, 39], "confirmed", "6 to 6 over 2 seeds"),
+        ([6, 6], [39, 39], "confirmed", "6 in 2 seeds"),
     ],
 )
 def test_a_run_that_had_its_time_refutes_what_never_came(
