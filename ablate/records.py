@@ -161,7 +161,7 @@ class Records:
 
     def save(self, record: Record) -> None:
         """Write a record, in place of the one before."""
-        write_atomic(self._place("runs", record.run_id) / f"{record.run_id}.json", json.dumps(asdict(record), indent=1).encode())
+        write_atomic(self._place("runs", record.run_id) / f"{record.run_id}.json", as_json(record))
 
     def link(self, record: Record, **ids: Any) -> Record:
         """Note where the run is known (`trial=`, `mlflow=`)."""
@@ -175,6 +175,11 @@ class Records:
 
         path = self._place("curves", run_id) / f"{run_id}.parquet"
         return pd.read_parquet(path) if path.exists() else pd.DataFrame({"step": []})
+
+    def stored(self, run_id: str) -> Path | None:
+        """The file of a run's curves, where it logged any."""
+        path = self._place("curves", run_id) / f"{run_id}.parquet"
+        return path if path.exists() else None
 
     def artifacts(self, run_id: str) -> list[Path]:
         """The files that a run logged."""
@@ -198,6 +203,11 @@ class Records:
         sink = pa.BufferOutputStream()
         pq.write_table(pa.table(columns), sink)
         write_atomic(self._place("curves", run_id) / f"{run_id}.parquet", sink.getvalue().to_pybytes())
+
+
+def as_json(record: Record) -> bytes:
+    """A record as its file holds it."""
+    return json.dumps(asdict(record), indent=1).encode()
 
 
 def write_atomic(path: Path, content: bytes) -> None:
