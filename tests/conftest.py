@@ -8,6 +8,9 @@ import pytest
 
 from tests.shell import ROOT, command, environment
 
+#: `browser` and `page`.
+pytest_plugins = ["tests.browser"]
+
 # A busy machine is no failure; where CI is set, the same examples each time.
 hypothesis.settings.register_profile(
     "ablate", deadline=None, derandomize="CI" in os.environ, suppress_health_check=[hypothesis.HealthCheck.too_slow]
