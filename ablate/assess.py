@@ -21,6 +21,7 @@ from ablate.holding import Holding, holding
 from ablate.knobs import Knob, judge_knobs
 from ablate.preregistration import Registered, registered
 from ablate.records import Record, Records, reason
+from ablate.sittings import Sitting, sittings
 from ablate.stages import Stage, looks_warnings, stage, verdict_at
 from ablate.tables import design_table
 
@@ -41,6 +42,7 @@ class Assessment:
         warnings: what a reader must know before believing the verdict.
         stage: the looks taken, and whether the study has ended.
         silent: whether a check withheld the verdict, and with it all else that rests on it: see `checks`.
+        sittings: where, when and by what the runs were trained, as far as that was noted.
     """
 
     plan: Plan
@@ -59,6 +61,7 @@ class Assessment:
     warnings: tuple[str, ...]
     stage: Stage
     silent: bool
+    sittings: tuple[Sitting, ...] = ()
 
     def count(self, state: str) -> int:
         """How many planned runs ended in this state."""
@@ -115,6 +118,7 @@ def assess(plan: Plan, records: Records) -> Assessment:
         warnings=(*looks_warnings(reached), *_warnings(plan, kept), *inspection.warnings, *verdict.warnings, *holds.warnings),
         stage=reached,
         silent=silent,
+        sittings=sittings(records),
     )
 
 

@@ -107,9 +107,8 @@ class Inspection:
         return self._traces[run]
 
     def _read(self, record: Record) -> Trace:
-        frame = self._records.curves(record.run_id)
-        curves = {str(name): frame[name].to_numpy(float) for name in frame if name != "step"}
-        return Trace(record.metrics, frame["step"].to_numpy(float), curves, record.state == "completed")
+        curves = self._records.series(record.run_id)
+        return Trace(record.metrics, curves.steps, curves, record.state == "completed")
 
     def _pairs(self, fix: str) -> list[Pair]:
         """Runs that differ in the fix alone: of the design's arms, or else one of these and its twin."""

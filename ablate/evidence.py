@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from ablate.analysis.claims import ClaimResult, judge_claim, reduce_curve, too_short
-from ablate.analysis.effects import Array
 from ablate.analysis.symptoms import DefectResult, SymptomResult, judge_defect, judge_symptom
 from ablate.design import Arm, Plan, arm_label, run_id
 from ablate.records import Record, Records, outcome_of, reason
+from ablate.series import Series
 from ablate.statements import Claim, Share
 
 
 class Evidence:
-    """A plan's arms as they were recorded, each run's curves read once.
+    """A plan's arms as they were recorded.
 
     Args:
         plan, kept: what was planned, and the records that there are.
@@ -25,7 +25,6 @@ class Evidence:
 
     def __init__(self, plan: Plan, kept: Mapping[str, Record], records: Records) -> None:
         self._plan, self._kept, self._records = plan, kept, records
-        self._curves: dict[str, dict[str, Array]] = {}
 
     def claims(self) -> tuple[ClaimResult, ...]:
         """The study's claims, each confirmed, refuted or untestable."""
@@ -72,7 +71,7 @@ class Evidence:
 
     def _end(self, arm: Arm, seed: int) -> float:
         """The last step that a run logged, NaN where it logged none."""
-        return float(max(self._curve(self._run(arm, seed))["step"], default=np.nan))
+        return float(max(self._curve(self._run(arm, seed)).steps, default=np.nan))
 
     def _run(self, arm: Arm, seed: int) -> str:
         return run_id(self._plan.arms[arm], seed)
@@ -96,11 +95,8 @@ class Evidence:
         why = reason(ended[0].error) if ended else ""
         return "no run of the arm completed" + (f": {why}" if why else "")
 
-    def _curve(self, run: str) -> dict[str, Array]:
-        if run not in self._curves:
-            frame = self._records.curves(run)
-            self._curves[run] = {str(name): frame[name].to_numpy(float) for name in frame}
-        return self._curves[run]
+    def _curve(self, run: str) -> Series:
+        return self._records.series(run)
 
 
 def _less(value: float | None, other: float | None = 0.0) -> float | None:

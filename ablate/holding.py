@@ -12,10 +12,10 @@ from ablate.analysis.contexts import OWN, Agreement, agreement, summary
 from ablate.analysis.effects import Array
 from ablate.analysis.trajectory import Course, follow, warned
 from ablate.analysis.verdict import Table, Verdict, as_estimate, judge, withheld
-from ablate.design import Plan
+from ablate.design import Plan, run_id
 from ablate.diverged import diverged, unvalued
 from ablate.records import Record, Records
-from ablate.tables import curve_frame, design_table
+from ablate.tables import design_table
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,15 @@ def step_tables(plan: Plan, records: Records, without: Collection[str] = ()) -> 
         without: runs that are left out.
     """
     outcome, arms = plan.study.outcome, plan.arm_ids()
-    frame = curve_frame(plan, records, {arm: arm for arm in arms}, outcome.metric, without)
-    found = {}
-    for step, part in frame.groupby("step"):
-        last = part.drop_duplicates(["seed", "label"], keep="last")
-        grid = last.pivot(index="seed", columns="label", values="value").reindex(index=range(plan.seeds), columns=arms)
-        found[int(step)] = outcome.sign * grid.to_numpy(float)
-    return found
+    runs = [[run_id(arm, seed) for arm in arms] for seed in range(plan.seeds)]
+    logged = [[None if run in without else records.series(run).logged(outcome.metric) for run in block] for block in runs]
+    steps = np.unique(np.concatenate([np.empty(0), *(found[0] for block in logged for found in block if found)]))
+    grid = np.full((len(steps), len(logged), len(arms)), np.nan)
+    for seed, block in enumerate(logged):
+        for arm, found in enumerate(block):
+            if found:
+                grid[np.searchsorted(steps, found[0]), seed, arm] = outcome.sign * found[1]
+    return dict(zip(steps.astype(int).tolist(), grid, strict=True))
 
 
 def _ends_otherwise(tables: Mapping[int, Array], final: Array) -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ablate.engines.base import Result, State
 from ablate.errors import BadInput
 from ablate.run import AGAIN, TWIN, Point
+from ablate.series import Series
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Record:
-    """One run that ended. `trial` and `mlflow` are its number in Optuna and its id in MLflow, once it is there."""
+    """One run that ended. `trial` and `mlflow` are its number in Optuna and its id in MLflow, once it is there.
+
+    `device` is what it was trained on: `cpu`, `cuda: NVIDIA H100`; empty where that was not noted.
+    """
 
     run_id: str
     state: State
@@ -33,6 +37,7 @@ class Record:
     error: str = ""
     trial: int | None = None
     mlflow: str | None = None
+    device: str = ""
 
 
 def outcome_of(record: Record | None, metric: str) -> float:
@@ -61,6 +66,11 @@ class Records:
         self._running = out / "running.json"
         #: The values that samplers picked (`search`).
         self.asked = out / "sweeps.json"
+        #: Where and when runs were trained (`sittings`).
+        self.sittings = out / "sittings.json"
+        # What was read stays, as long as its file is the same: one command asks for each record and curve several times.
+        self._read_records: dict[str, tuple[_Stamp, Record]] = {}
+        self._read_series: dict[str, tuple[_Stamp, Series]] = {}
 
     def identity(self) -> str:
         """A name of this folder's own, made with it: MLflow's runs belong to it wherever the folder is moved."""
@@ -71,16 +81,26 @@ class Records:
 
     def load(self) -> dict[str, Record]:
         """All records by run id, but for runs that check the study. A file that can't be read counts as missing."""
-        paths = sorted((self.out / "runs").glob("*.json"))
-        found = (self.load_one(path.stem) for path in paths)
+        try:
+            names = sorted(name for name in os.listdir(self.out / "runs") if name.endswith(".json"))
+        except OSError:
+            return {}
+        found = (self.load_one(name.removesuffix(".json")) for name in names)
         return {record.run_id: record for record in found if record}
 
     def load_one(self, run_id: str) -> Record | None:
         """A run's record, or None."""
+        path = self._place("runs", run_id) / f"{run_id}.json"
+        stamp = _stamp(path)
+        known = self._read_records.get(run_id)
+        if known and known[0] == stamp:
+            return known[1]
         try:
-            return Record(**json.loads((self._place("runs", run_id) / f"{run_id}.json").read_text(encoding="utf-8")))
+            record = Record(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
+        self._read_records[run_id] = stamp, record
+        return record
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -133,6 +153,7 @@ class Records:
         for name in ("runs", "curves", "artifacts", "checks"):
             shutil.rmtree(self.out / name, ignore_errors=True)
         self.asked.unlink(missing_ok=True)
+        self.sittings.unlink(missing_ok=True)
 
     def mark_running(self, run_ids: list[str]) -> None:
         """Note what is being trained now, for `status`."""
@@ -155,7 +176,8 @@ class Records:
             self._write_curves(result.run_id, result.points)
         for name, content in result.artifacts.items():
             write_atomic(self._place("artifacts", result.run_id) / result.run_id / name, content)
-        record = Record(result.run_id, result.state, result.started, result.seconds, dict(result.metrics), result.error)
+        metrics = dict(result.metrics)
+        record = Record(result.run_id, result.state, result.started, result.seconds, metrics, result.error, device=result.device)
         self.save(record)
         return record
 
@@ -180,6 +202,17 @@ class Records:
         """The file of a run's curves, where it logged any."""
         path = self._place("curves", run_id) / f"{run_id}.parquet"
         return path if path.exists() else None
+
+    def series(self, run_id: str) -> Series:
+        """The same as arrays, without pandas; read once for all who ask. Empty if the run logged nothing."""
+        path = self._place("curves", run_id) / f"{run_id}.parquet"
+        stamp = _stamp(path)
+        known = self._read_series.get(run_id)
+        if known and known[0] == stamp:
+            return known[1]
+        series = Series(path)
+        self._read_series[run_id] = stamp, series
+        return series
 
     def artifacts(self, run_id: str) -> list[Path]:
         """The files that a run logged."""
@@ -208,6 +241,18 @@ class Records:
 def as_json(record: Record) -> bytes:
     """A record as its file holds it."""
     return json.dumps(asdict(record), indent=1).encode()
+
+
+_Stamp = tuple[int, int, int] | None
+
+
+def _stamp(path: Path) -> _Stamp:
+    """What tells a file from the one that took its place; None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def write_atomic(path: Path, content: bytes) -> None:

@@ -1,20 +1,16 @@
-"""What was recorded, as tables: a final metric over the design, a step metric over some cells."""
+"""What was recorded, as tables: a final metric over the design."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
 from ablate.analysis.verdict import Table
 from ablate.design import Plan, run_id
-from ablate.records import Record, Records, outcome_of
+from ablate.records import Record, outcome_of
 from ablate.sections import Goal, Outcome
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def design_table(plan: Plan, records: Mapping[str, Record], goal: Goal, context: str | None = None) -> Table:
@@ -34,25 +30,3 @@ def value_of(record: Record | None, goal: Goal) -> float:
     if record is not None and record.state == "diverged" and isinstance(goal, Outcome):
         return math.nan if goal.on_divergence is None else goal.on_divergence
     return outcome_of(record, goal.metric)
-
-
-def curve_frame(
-    plan: Plan, records: Records, cells: Mapping[str, str], metric: str, without: Collection[str] = ()
-) -> pd.DataFrame:
-    """One step metric of some cells, long: columns `label`, `seed`, `step`, `value`.
-
-    Args:
-        cells: label → cell id.
-        without: runs that are left out.
-    """
-    import pandas as pd
-
-    frames = []
-    for label, cell in cells.items():
-        for run in (run for run in plan.runs if run.cell.id == cell and run.id not in without):
-            curve = records.curves(run.id)
-            if metric in curve:
-                part = curve[["step", metric]].dropna().rename(columns={metric: "value"})
-                frames.append(part.assign(label=label, seed=run.seed))
-    empty = pd.DataFrame({"label": [], "seed": [], "step": [], "value": []})
-    return pd.concat(frames, ignore_index=True) if frames else empty

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import math
+from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ablate.analysis.effects import Effect
 from ablate.analysis.verdict import SCHEMA_VERSION, Interaction, as_estimate
@@ -15,9 +18,6 @@ from ablate.evidence import symptom_json
 from ablate.knobs import knob_json
 from ablate.records import reason, write_atomic
 from ablate.stages import looks_json
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def verdict_json(found: Assessment) -> dict[str, Any]:
@@ -99,14 +99,22 @@ def write_results(found: Assessment, out: Path) -> None:
     """Write verdict.json and runs.csv."""
     text = json.dumps(verdict_json(found), indent=2, ensure_ascii=False, allow_nan=False)
     write_atomic(out / "verdict.json", f"{text}\n".encode())
-    write_atomic(out / "runs.csv", runs_frame(found).to_csv(index=False).encode())
+    write_atomic(out / "runs.csv", runs_csv(found).encode())
 
 
-def runs_frame(found: Assessment) -> pd.DataFrame:
+def runs_csv(found: Assessment) -> str:
     """A row a planned run: ids, fixes, sweep values (empty where it is not of that sweep), state, final metrics."""
-    import pandas as pd
+    rows = [_row(found, run) for run in found.plan.runs]
+    text = StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _told(value) for key, value in row.items()} for row in rows)
+    return text.getvalue()
 
-    return pd.DataFrame([_row(found, run) for run in found.plan.runs])
+
+def _told(value: Any) -> Any:
+    """Nothing where a value is none or no number."""
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
 
 
 def _row(found: Assessment, run: PlannedRun) -> dict[str, Any]:

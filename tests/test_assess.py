@@ -13,7 +13,7 @@ import pytest
 from ablate.assess import Assessment, assess
 from ablate.design import Plan
 from ablate.records import Records
-from ablate.tables import curve_frame, design_table
+from ablate.tables import design_table
 from ablate.written import verdict_json, write_results
 from tests.builders import PLANTED, plan, train
 
@@ -233,15 +233,6 @@ def test_the_effect_is_followed_as_training_goes_on(falling: tuple[Plan, Records
 
 def test_an_undeclared_target_is_assumed_comparable_and_said_so(falling: tuple[Plan, Records]) -> None:
     assert any("declares no metrics" in text and "assumed" in text for text in assess(*falling).warnings)
-
-
-def test_one_metric_of_some_cells_comes_long(falling: tuple[Plan, Records]) -> None:
-    made, records = falling
-    frame = curve_frame(made, records, {"off": made.arms[frozenset()]}, "loss")
-    assert len(frame) == 6 * 5
-    assert set(frame["label"]) == {"off"}
-    assert list(frame["seed"].unique()) == list(range(6))
-    assert curve_frame(made, records, {"off": made.arms[frozenset()]}, "none").empty
 
 
 def test_a_claim_does_not_rest_on_runs_that_failed(made: Plan, tmp_path: Path) -> None:

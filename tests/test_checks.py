@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from ablate.analysis.checks import Check
@@ -18,7 +20,7 @@ from ablate.report import write_report
 from ablate.report.knobs import sweep_lines
 from ablate.tracking import NullTracker
 from ablate.trials import Trials
-from ablate.written import runs_frame, verdict_json
+from ablate.written import runs_csv, verdict_json
 from tests.builders import plan, train
 from tests.report.reading import pdf_text, squeezed
 
@@ -101,7 +103,7 @@ def test_a_placebo_is_a_fix_of_exactly_no_effect(tmp_path: Path) -> None:
     }
     assert shown["ranking"] == shown["design"]["fixes"] == ["good"]
     assert named(found, "placebo changes nothing").detail == "exactly the same in 3 of 3 seeds"
-    frame = runs_frame(found)
+    frame = pd.read_csv(StringIO(runs_csv(found)))
     assert frame["fix.placebo"].value_counts().to_dict() == {"off": 6, "on": 3}
     assert len(frame) == 9
 
@@ -254,7 +256,7 @@ def test_a_fix_of_a_fraction_is_checked_by_a_run_that_differs_from_an_arm_in_it_
     twins = made.twins
     assert [run.id.rpartition("-")[2] for run in made.checks] == ["again", *["twin"] * 4]
     assert all(twin.run.cell.id not in made.cells and fix not in twin.run.cell.label for fix, twin in twins.items())
-    assert (made.planned, len(Records(tmp_path).load()), len(runs_frame(found))) == (16, 16, 16)
+    assert (made.planned, len(Records(tmp_path).load()), len(pd.read_csv(StringIO(runs_csv(found))))) == (16, 16, 16)
     assert bool(found.verdict.fixes) is seen
     check = named(found, "fourth changes something")
     assert (check.passed, check.compared) == (seen, "on and off, in 1 pair of arms over 1 seed")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ablate.assess import Assessment, assess
@@ -14,7 +16,7 @@ from ablate.design import Plan, run_id
 from ablate.records import Records
 from ablate.report import write_report
 from ablate.report.knobs import sweep_lines
-from ablate.written import runs_frame, verdict_json
+from ablate.written import runs_csv, verdict_json
 from tests.builders import plan, train
 from tests.report.reading import pdf_text, squeezed
 
@@ -87,7 +89,7 @@ def test_verdict_json_and_the_terminal_say_what_is_known_of_the_knobs(found: Ass
     assert all(set(point) == {"value", "effect", "ci", "verdict"} for point in good["points"])
     lines = list(sweep_lines(found))
     assert lines[1] == "sweep rate: best at 1, told from every other value" and lines[2].strip() == good["sentence"]
-    rows = runs_frame(found)
+    rows = pd.read_csv(StringIO(runs_csv(found)))
     assert rows.loc[rows["arm"] == "rate=0.1, without good", "sweep.rate"].tolist() == [0.1] * 4
 
 

@@ -52,7 +52,7 @@ class Trace:
     Attributes:
         final: its final metrics.
         steps: the steps at which it logged, [points], growing.
-        curves: metric → its value at each of them, [points]; NaN where it was not logged.
+        curves: metric → its value at each of them, [points]; NaN where it was not logged. The steps may be there as `step`.
         whole: whether it came to its end with a finite outcome.
     """
 
@@ -72,7 +72,7 @@ class Trace:
     @cached_property
     def metrics(self) -> list[str]:
         """Everything that the run says, but for the clock."""
-        return sorted(name for name in {*self.final, *self.curves} if not CLOCK.search(name))
+        return sorted(name for name in {*self.final, *self.curves} - {"step"} if not CLOCK.search(name))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -85,6 +86,18 @@ def engine_for(name: EngineName, workers: int | None, address: str | None, resou
     from ablate.engines.ray import RayEngine
 
     return RayEngine(workers, resources.cpus, resources.gpus, address, at_most=runs)
+
+
+def command_line(command: str, study: Path, **options: Any) -> str:
+    """A command line that a shell takes: options that are None, False or empty are left out."""
+    words = ["python", "-m", "ablate", command, str(study)]
+    for name, value in options.items():
+        flag = "--" + name.strip("_").replace("_", "-")
+        if value is True:
+            words.append(flag)
+        elif value not in (None, False):
+            words += [word for each in (value if isinstance(value, list) else [value]) for word in (flag, str(each))]
+    return shlex.join(words)
 
 
 def write_all(plan: Plan, records: Records, paper: Paper = Paper.a4) -> tuple[Assessment, Path]:

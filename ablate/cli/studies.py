@@ -23,6 +23,7 @@ from ablate.cli.options import (
     StudyFile,
     TrackingUri,
     Workers,
+    command_line,
     device_for,
     engine_for,
     planned,
@@ -58,6 +59,7 @@ def run(
     from ablate.publication import publication
     from ablate.records import Records
     from ablate.search import search, with_asked
+    from ablate.sittings import sitting
     from ablate.stages import due, stage, until_decided, with_checks
     from ablate.tracking import MLflowTracker, NullTracker
     from ablate.trials import Trials
@@ -83,7 +85,14 @@ def run(
         if checks or due(plan, records.load()) or plan.to_ask:
             at_most = len(missing(plan, records.load())) + sum(plan.to_ask.values()) + len(checks)
             on = device_for(device, plan.study.resources)
-            with engine_for(engine, workers, ray_address, plan.study.resources, at_most) as trainer:
+            same = {"out": out, "seeds": seeds, "quick": quick, "set_": set_}
+            where = {"engine": engine if engine is not EngineName.ray else None, "workers": workers, "ray_address": ray_address}
+            stores = {"device": device if device is not Device.auto else None, "storage": storage, "tracking_uri": tracking_uri}
+            commands = command_line("run", study, **same, **where, **stores), command_line("report", study, **same)
+            with (
+                engine_for(engine, workers, ray_address, plan.study.resources, at_most) as trainer,
+                sitting(records, study, *commands, engine.value, trainer.workers, on),
+            ):
                 for part, todo in with_checks(until_decided(plan, records.load, say), plan, checks):
                     with Progress(part, records) as watcher:
                         driver.train(todo, trainer, watcher, on)

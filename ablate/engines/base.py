@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +29,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a task. `started` is in seconds since the epoch, `seconds` is wall time."""
+    """What came of a task. `started` is in seconds since the epoch, `seconds` is wall time, `device` what it was trained on."""
 
     run_id: str
     state: State
@@ -38,6 +39,7 @@ class Result:
     points: tuple[Point, ...] = ()
     artifacts: Mapping[str, bytes] = field(default_factory=dict)
     error: str = ""
+    device: str = ""
 
 
 class Engine(Protocol):
@@ -71,7 +73,16 @@ def execute(task: Task) -> Result:
     except (Exception, SystemExit):
         state, metrics, error = "failed", {}, traceback.format_exc(limit=-6).strip()
     seconds = time.perf_counter() - clock
-    return Result(task.run_id, state, started, seconds, metrics, tuple(run.points), run.artifacts, error)
+    on = device_name(task.device)
+    return Result(task.run_id, state, started, seconds, metrics, tuple(run.points), run.artifacts, error, on)
+
+
+def device_name(device: str) -> str:
+    """The device with the name of its GPU, `cuda: NVIDIA H100`, as far as a target has imported what knows it."""
+    torch = sys.modules.get("torch")
+    if device == "cpu" or torch is None or not torch.cuda.is_available():
+        return device
+    return f"{device}: {torch.cuda.get_device_name(device)}"
 
 
 def prepare_target(target: str, params: Sequence[Mapping[str, Any]]) -> None:

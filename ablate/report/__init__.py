@@ -20,17 +20,24 @@ def write_report(found: Assessment, records: Records, out: Path, paper: str = "a
     Args:
         paper: of the PDF, `a4` or `letter`.
     """
+    from concurrent.futures import ThreadPoolExecutor
     from dataclasses import asdict
 
     from ablate.report.content import gather
     from ablate.report.curves import Curves
     from ablate.report.gallery import draw_all
     from ablate.report.pdf import typeset
+    from ablate.report.png import write_pngs
 
     curves = Curves(found.plan, found.records, records)
     figures = draw_all(found, curves, out / "figures")
     content = gather(found, curves, figures)
-    return typeset({**asdict(content), "paper": paper}, content.ended, out / "figures", out / "report.pdf")
+    with ThreadPoolExecutor(2) as beside:  # typst leaves the interpreter free while it works
+        said = {**asdict(content), "paper": paper}
+        pdf = beside.submit(typeset, said, content.ended, out / "figures", out / "report.pdf")
+        pngs = beside.submit(write_pngs, out / "figures", [figure.name for figure in figures])
+        pngs.result()
+        return pdf.result()
 
 
 def write_diagnosis(found: Diagnosis, command: str, out: Path) -> tuple[Path, Path]:
@@ -48,9 +55,12 @@ def write_diagnosis(found: Diagnosis, command: str, out: Path) -> tuple[Path, Pa
     from ablate.report.diagnosis_md import as_markdown
     from ablate.report.gallery import draw_symptoms
     from ablate.report.pdf import typeset
+    from ablate.report.png import write_pngs
 
     figures, markdown = out / "diagnosis" / "figures", out / "diagnosis.md"
-    content = diagnosis_content(found, command, draw_symptoms(found.symptoms, figures))
+    drawn = draw_symptoms(found.symptoms, figures)
+    write_pngs(figures, [drawn.name] if drawn else [])
+    content = diagnosis_content(found, command, drawn)
     write_atomic(markdown, as_markdown(content).encode())
     ended = max((record.started + record.seconds for record in found.records.values()), default=0.0)
     return markdown, typeset(asdict(content), ended, figures, out / "diagnosis.pdf", "diagnosis.typ")

@@ -1,35 +1,34 @@
-"""The report's appendix as data: design, arms, params, failures, versions, run ids."""
+"""The report's appendix as data: design, environment, arms, params, failures, run ids."""
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import numpy as np
 
 from ablate.assess import Assessment
-from ablate.design import run_id
+from ablate.design import PlannedRun
 from ablate.records import outcome_of, reason
+from ablate.report.cells import (
+    ArmRow,
+    Differing,
+    FixKey,
+    arm_rows,
+    counted,
+    differing_params,
+    fix_keys,
+    listed,
+    point_rows,
+    shared_params,
+)
 from ablate.report.designs import FractionPart, fraction_part
+from ablate.report.environment import Rows, environment_rows, version_rows
 from ablate.report.judged import judged
-from ablate.report.text import duration, number, param, plural
+from ablate.report.text import clipped, number
 
-#: The packages whose versions a reader needs to repeat the study.
-PACKAGES = ("torch", "transformers", "numpy", "scipy", "pandas", "optuna", "mlflow", "ray")
-
-
-@dataclass(frozen=True)
-class ArmRow:
-    """An arm: how many of its seeds completed, its mean outcome ± standard deviation, its mean seconds."""
-
-    label: str
-    cell: str
-    seeds: str
-    outcome: str
-    seconds: str
+#: Of a traceback, the last so many lines of so many characters; of the first so many failures that differ.
+LINES, WIDTH, TRACEBACKS = 8, 120, 6
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,7 @@ class RunRow:
 
     id: str
     label: str
+    cell: str
     seed: int
     state: str
     outcome: str
@@ -48,119 +48,109 @@ class RunRow:
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that did not complete, and what its error ends in."""
+    """A run that did not complete, what its error ends in, and the last lines of the traceback of the first of a kind."""
 
     name: str
     id: str
     state: str
     error: str
+    traceback: str = ""
 
 
 @dataclass(frozen=True)
 class Appendix:
-    """All that a reader may look up."""
+    """All that a reader may look up.
+
+    Attributes:
+        command, report_command: what trains the study again, and what writes the report again; empty where not recorded.
+        earlier: other commands that runs were trained by.
+    """
 
     judged: tuple[str, ...]
-    design: tuple[tuple[str, str], ...]
+    design: Rows
+    environment: Rows
+    versions: Rows
+    command: str
+    report_command: str
+    earlier: tuple[str, ...]
     fraction: FractionPart | None
+    fixes: tuple[FixKey, ...]
     arms: tuple[ArmRow, ...]
-    params: tuple[tuple[str, str], ...]
+    points: tuple[tuple[str, tuple[ArmRow, ...]], ...]
+    differing: tuple[Differing, ...]
+    params: Rows
     failures: tuple[Failure, ...]
-    versions: tuple[tuple[str, str], ...]
     runs: tuple[RunRow, ...]
 
 
 def appendix(found: Assessment) -> Appendix:
     """Gather the appendix."""
+    sat = found.sittings
+    command = sat[-1].command if sat else ""
     return Appendix(
         judged=judged(found),
         design=_design(found),
+        environment=environment_rows(found),
+        versions=version_rows(sat),
+        command=command,
+        report_command=sat[-1].report if sat else "",
+        earlier=tuple(dict.fromkeys(each.command for each in sat if each.command != command)),
         fraction=fraction_part(found.plan),
-        arms=_arms(found),
-        params=tuple((key, param(value)) for key, value in found.plan.study.params.items()),
+        fixes=fix_keys(found),
+        arms=arm_rows(found),
+        points=point_rows(found),
+        differing=differing_params(found),
+        params=shared_params(found),
         failures=_failures(found),
-        versions=_versions(),
         runs=tuple(_run_row(found, run) for run in found.plan.runs),
     )
 
 
-def _design(found: Assessment) -> tuple[tuple[str, str], ...]:
+def _design(found: Assessment) -> Rows:
     plan = found.plan
-    missing = plan.planned - len(found.records)
-    elsewhere = sum(bool(plan.context_of(cell)) for cell in plan.cells)
-    further = len(plan.cells) - len(plan.arms) - elsewhere
-    arms = plural(len(plan.arms), "arm") + (f", {elsewhere} in contexts" if elsewhere else "")
+    swept = [f"{name}: {listed(plan.study.sweeps[name].seeds)}" for name, points in plan.sweeps.items() if points]
     rows = [
         ("target", plan.target.name),
         ("kind", f"{plan.study.design.kind.replace('_', ' ')} over {', '.join(plan.fixes)}"),
-        (
-            "cells",
-            f"{len(plan.cells)} ({arms}, {plural(further, 'further cell')})",
-        ),
-        ("paired seeds", str(plan.seeds)),
+        ("cells", counted(found)),
+        ("paired seeds", listed(plan.seeds)),
+        *([("seeds of sweeps", "; ".join(swept))] if swept else []),
         ("runs planned", str(plan.planned)),
         *((f"runs {state}", str(found.count(state))) for state in ("completed", "failed", "diverged")),
-        ("runs missing", str(missing)),
-        ("training time in all", duration(sum(record.seconds for record in found.records.values()))),
+        ("runs missing", str(plan.planned - len(found.records))),
     ]
     return tuple(rows)
 
 
-def _arms(found: Assessment) -> tuple[ArmRow, ...]:
-    plan, metric = found.plan, found.plan.study.outcome.metric
-    rows = []
-    for cell in dict.fromkeys([*plan.arm_ids(), *(cell for name in plan.contexts for cell in plan.arm_ids(name))]):
-        records = [found.records.get(run_id(cell, seed)) for seed in range(plan.seeds)]
-        done = [record for record in records if record and record.state == "completed"]
-        values = np.array([outcome_of(record, metric) for record in done])
-        values = values[np.isfinite(values)]
-        spread = f" ± {number(float(values.std(ddof=1)), 2)}" if len(values) > 1 else ""
-        mean = number(float(values.mean())) if len(values) else "–"
-        seconds = number(float(np.mean([record.seconds for record in done]))) if done else "–"
-        rows.append(ArmRow(plan.cells[cell].label, cell, f"{len(done)} of {plan.seeds}", mean + spread, seconds))
-    return tuple(rows)
-
-
 def _failures(found: Assessment) -> tuple[Failure, ...]:
-    rows = []
+    rows, told = list[Failure](), set[str]()
     for run in found.plan.runs:
         record = found.records.get(run.id)
-        if record is None:
+        if record is None or record.state == "completed":
             continue
-        if record.state != "completed":
-            said = reason(record.error) or _not_finite(record.metrics)
-            rows.append(Failure(run.name, run.id, record.state, said))
+        said = reason(record.error) or _not_finite(record.metrics)
+        shown = record.error.strip() if said not in told and len(told) < TRACEBACKS and "\n" in record.error.strip() else ""
+        told.add(said)
+        rows.append(Failure(run.name, run.id, record.state, said, _tail(shown)))
     return tuple(rows)
+
+
+def _tail(traceback: str) -> str:
+    """The last lines of a traceback, long ones cut in their middle."""
+    return "\n".join(clipped(line.rstrip(), WIDTH) for line in traceback.splitlines()[-LINES:])
 
 
 def _not_finite(metrics: Mapping[str, float]) -> str:
     return "not finite: " + ", ".join(name for name, value in metrics.items() if not np.isfinite(value))
 
 
-def _versions() -> tuple[tuple[str, str], ...]:
-    """Of the environment that writes the report; packages are asked for their version, not imported."""
-    import ablate
-
-    rows = [("python", platform.python_version()), ("platform", platform.platform(terse=True))]
-    rows.append(("ablate", ablate.__version__))
-    return tuple(rows + [(name, _installed(name)) for name in PACKAGES])
-
-
-def _installed(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def _run_row(found: Assessment, run: Any) -> RunRow:
+def _run_row(found: Assessment, run: PlannedRun) -> RunRow:
     record = found.records.get(run.id)
+    about = run.id, run.cell.label, run.cell.id, run.seed
     if record is None:
-        return RunRow(run.id, run.cell.label, run.seed, "missing", "–", "–", "–", "–")
+        return RunRow(*about, "missing", "–", "–", "–", "–")
     return RunRow(
-        run.id,
-        run.cell.label,
-        run.seed,
+        *about,
         record.state,
         number(outcome_of(record, found.plan.study.outcome.metric), 4),
         number(record.seconds),

@@ -1,4 +1,4 @@
-"""Step metrics of all runs, each run's Parquet read once, as arrays over seeds and steps."""
+"""Step metrics of all runs as arrays over seeds and steps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from ablate.analysis.effects import Array, Effect
 from ablate.analysis.verdict import Table, secondary
@@ -104,13 +104,13 @@ class Curves:
 
 def _quantile(count: Array) -> Array:
     """Student's t at 97.5 % for the mean of so many seeds; 0 where there is one."""
-    return np.where(count > 1, stats.t.ppf(0.975, np.maximum(count - 1, 1)), 0.0)
+    return np.where(count > 1, special.stdtrit(np.maximum(count - 1, 1), 0.975), 0.0)
 
 
 def _wanted(plan: Plan) -> list[str]:
-    """The study's curves with their chance levels and twins."""
+    """The study's curves with their chance levels and twins, and the outcome, which may be logged as training goes on."""
     declared = plan.target.declaration.metrics
-    named = list(plan.study.curves)
+    named = [*plan.study.curves, plan.study.outcome.metric]
     for name in plan.study.curves:
         if name in declared:
             named += [other for other in (declared[name].chance, declared[name].twin) if other]
@@ -118,16 +118,8 @@ def _wanted(plan: Plan) -> list[str]:
 
 
 def _read(records: Records, run: str, wanted: list[str]) -> dict[str, tuple[Array, Array]]:
-    frame = records.curves(run)
-    steps = frame["step"].to_numpy(float)
-    found = {}
-    for name in wanted:
-        if name in frame:
-            values = frame[name].to_numpy(float)
-            keep = np.isfinite(values)
-            if keep.any():
-                found[name] = (steps[keep], values[keep])
-    return found
+    series = records.series(run)
+    return {name: logged for name in wanted if (logged := series.logged(name))}
 
 
 def _windowed(steps: Array, values: Array, window: int, first: float) -> tuple[Array, Array]:

@@ -102,10 +102,9 @@ def grid(
 
 
 def save(figure: Any, folder: Path, name: str) -> None:
-    """Write `name.svg`, with its text as text and no date (it is the same each time), and `name.png`."""
+    """Write `name.svg`, with its text as text and no date: it is the same each time. `png` makes a PNG of it."""
     folder.mkdir(parents=True, exist_ok=True)
     buffer = StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     svg = buffer.getvalue().replace(f"'{FACE}'", FACES).replace(f"font-family: {FACE}", f"font-family: {FACES}")
     (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
-    figure.savefig(folder / f"{name}.png", dpi=130, metadata={"Software": None}, facecolor="white")

@@ -1,0 +1,88 @@
+"""What one run logged step by step, read from its Parquet file straight to arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ablate.analysis.effects import Array
+
+#: A file of fewer values (8 bytes each) is read whole at the first question, which costs hardly more than one column; of a larger
+#: one only the columns that are asked for are read and kept.
+WHOLE = 1 << 17
+
+
+class Series(Mapping[str, Array]):
+    """A run's curves: `step`, growing, and metric → its value at each step, NaN where it was not logged; [points] each.
+
+    Args:
+        path: the Parquet file; no steps and no metrics where there is none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._columns: dict[str, Array] = {}
+        self._names: tuple[str, ...] = ("step",)
+        if path.exists():
+            self._open()
+        else:
+            self._columns["step"] = np.empty(0)
+
+    @property
+    def steps(self) -> Array:
+        """The steps at which anything was logged, [points]."""
+        return self._columns["step"]
+
+    def logged(self, metric: str) -> tuple[Array, Array] | None:
+        """Steps and values of a metric where it was logged and finite, [points] each; None where that is nowhere."""
+        if metric not in self._names:
+            return None
+        values = self[metric]
+        keep = np.isfinite(values)
+        return (self.steps[keep], values[keep]) if keep.any() else None
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._columns:
+            if name not in self._names:
+                raise KeyError(name)
+            self._keep(self._file().read([name], use_threads=False))
+        return self._columns[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def _open(self) -> None:
+        file = self._file()
+        size = file.metadata.num_rows * file.metadata.num_columns
+        self._names = tuple(file.schema_arrow.names)
+        self._keep(file.read(None if size <= WHOLE else ["step"], use_threads=False))
+
+    def _file(self) -> Any:
+        import pyarrow.parquet as pq
+
+        return pq.ParquetFile(self._path)
+
+    def _keep(self, table: Any) -> None:
+        for name in table.column_names:
+            parts = [_floats(chunk) for chunk in table[name].chunks]
+            self._columns[name] = np.concatenate(parts) if len(parts) != 1 else parts[0]
+
+
+def _floats(chunk: Any) -> Array:
+    """A piece of a column, NaN where there is no value. pyarrow's `to_numpy` imports pandas, which takes longer than to read."""
+    valid, data = chunk.buffers()
+    part = slice(chunk.offset, chunk.offset + len(chunk))
+    kind = np.int64 if str(chunk.type) == "int64" else np.float64  # `Records` writes no others
+    values = np.frombuffer(data, kind)[part].astype(float)
+    if chunk.null_count:
+        values[np.unpackbits(np.frombuffer(valid, np.uint8), bitorder="little")[part] == 0] = np.nan
+    return values
