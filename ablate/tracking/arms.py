@@ -14,7 +14,7 @@ from typing import Any
 
 from ablate.design import Plan
 from ablate.publication import ArmLines
-from ablate.tracking import links
+from ablate.tracking import colours, links
 from ablate.tracking.store import Experiment, key
 
 #: The tags that say whose arm a run is, which curves it has as JSON, and a hash of what is in it; the last is written last.
@@ -74,6 +74,7 @@ def _create(experiment: Experiment, plan: Plan, owner: str, arm: ArmLines, conte
         "arm": arm.label,
         "seeds": str(arm.seeds),
         "quick": str(plan.quick).lower(),
+        colours.TAG: colours.colour_of(arm.fixes),
         OF: owner,
     }
     end = int(1000 * arm.ended)

@@ -15,7 +15,7 @@ from ablate.errors import BadInput
 from ablate.kept import contents_of
 from ablate.publication import Publication
 from ablate.records import Record, as_json
-from ablate.tracking import arms, page
+from ablate.tracking import arms, colours, page
 from ablate.tracking.datasets import log_datasets
 from ablate.tracking.monitor import Monitor
 from ablate.tracking.store import NOTE, Experiment, client, key, reason
@@ -157,6 +157,7 @@ class MLflowTracker:
             "arm": run.cell.label,
             "seed": str(run.seed),
             "quick": _word(self._plan.quick),
+            colours.TAG: colours.colour_of(run.cell.fixes),
         }
         if self._plan.contexts:
             tags["context"] = self._plan.context_of(run.cell.id) or OWN
