@@ -11,6 +11,7 @@ from ablate.analysis.checks import Check
 from ablate.analysis.claims import ClaimResult
 from ablate.analysis.divergence import Divergence
 from ablate.analysis.effects import Effect
+from ablate.analysis.headline import Finding
 from ablate.analysis.sweeps import Response
 from ablate.analysis.symptoms import DefectResult, SymptomResult
 from ablate.analysis.verdict import Verdict, secondary, withheld
@@ -104,7 +105,7 @@ def assess(plan: Plan, records: Records) -> Assessment:
     return Assessment(
         plan=plan,
         records=kept,
-        verdict=replace(verdict, headline=verdict.headline + holds.headline),
+        verdict=replace(verdict, findings=(*verdict.findings, *(Finding("contexts", text) for text in holds.findings))),
         claims=evidence.claims(),
         symptoms=symptoms,
         defects=evidence.defects(symptoms),

@@ -30,7 +30,7 @@ class Holding:
             is the same.
         agreement: of each fix; nothing where fewer than two have a verdict.
         lost: context → the seeds left out there because an arm is missing.
-        headline: what the headline adds on contexts; empty where the study's own params have no verdict.
+        findings: what is to be said of contexts beside the headline; nothing where the study's own params have no verdict.
     """
 
     courses: Mapping[str, Course]
@@ -39,7 +39,7 @@ class Holding:
     compared: Mapping[str, Verdict]
     agreement: Mapping[str, Agreement]
     lost: Mapping[str, Sequence[int]]
-    headline: str
+    findings: tuple[str, ...]
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ class Holding:
     def silent(self) -> Holding:
         """The same without verdicts: where what the study rests on failed, its contexts have none, and no effect has settled."""
         none = {name: Verdict({}, {}, "", ("as for the study itself",)) for name in self.contexts}
-        return replace(self, courses={}, contexts=none, compared={}, agreement={}, headline="")
+        return replace(self, courses={}, contexts=none, compared={}, agreement={}, findings=())
 
     def _said(self, context: str) -> list[str]:
         verdict, lost = self.contexts[context], self.lost[context]
@@ -92,7 +92,7 @@ def holding(plan: Plan, kept: Mapping[str, Record], records: Records, own: Verdi
         compared=compared,
         agreement=agreed,
         lost={name: np.flatnonzero(~np.isfinite(table.values).all(axis=1)).tolist() for name, table in tables.items()},
-        headline=summary(compared, agreed) if own.fixes else "",
+        findings=summary(compared, agreed) if own.fixes else (),
     )
 
 

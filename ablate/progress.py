@@ -1,140 +1,173 @@
-"""The progress display, on stderr: each arm's state and the time left on a terminal, a line now and then elsewhere."""
+"""The progress display, on stderr: arms by seeds and the time left on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
+import threading
 import time
-from collections import Counter
+from collections.abc import Callable
 from types import TracebackType
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-from rich.progress import Progress as Bars
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ablate.board import Board, Frame
 from ablate.design import Plan, PlannedRun
-from ablate.records import Record, Records, outcome_of
+from ablate.display_verdict import provisional_lines
+from ablate.pace import Pace, about, elapsed
+from ablate.provisional import LINE, complete_seeds, line, provisional
+from ablate.records import Record, Records
+from ablate.report.text import clipped
+from ablate.terminal import stderr
 
 #: Seconds between lines where stderr is no terminal.
 QUIET = 15.0
+#: Columns below which the bar stands without the study's name; what its figures take at most, but for the runs.
+NARROW, WIDEST = 60, 29
 
 
 class Progress:
-    """Shows how a study goes, as the driver's `Watcher`. Used as a context manager."""
+    """Shows how a study goes, as the driver's `Watcher`. Used as a context manager.
 
-    def __init__(self, plan: Plan, records: Records, console: Console | None = None) -> None:
-        self._plan, self._records, self._name = plan, records, _name(plan)
-        self._console = console or Console(stderr=True)
-        self._planned: Counter[str] = Counter()
-        self._count_planned()
+    Args:
+        plan: what is trained; of a study that may stop early, up to the look it is at.
+        records: where its runs are kept.
+        console: where it is shown; stderr by default.
+        clock: seconds, never running backwards.
+    """
+
+    def __init__(
+        self, plan: Plan, records: Records, console: Console | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._records, self._name, self._clock = records, _name(plan), clock
+        self._console = console or stderr()
+        self._board, self._runs = Board(plan), frozenset(run.id for run in plan.runs)
+        found = ((run.id, records.load_one(run.id)) for run in plan.runs)
+        self._ended = {run: record for run, record in found if record and record.state != "failed"}
         self._running: dict[str, PlannedRun] = {}
-        self._done: Counter[str] = Counter()
-        self._failed: Counter[str] = Counter()
-        self._outcomes: dict[str, list[float]] = {}
-        self._clock = self._said = time.monotonic()
+        self._complete = complete_seeds(plan, self._ended)
+        self._seen = provisional(plan, self._ended, self._complete)
+        self._begun = self._said = clock()
+        self._pace = Pace(self._begun)
         self._trained = self._said_at = 0
-        self._note = ""
-        for run in plan.runs:
-            record = records.load_one(run.id)
-            if record and record.state != "failed":
-                self._count(run, record)
-        self._bars = Bars(
-            TextColumn("{task.description}"), BarColumn(40), MofNCompleteColumn(), TextColumn("{task.fields[left]}")
+        self._preparing = False
+        self._over: type[BaseException] | bool = False
+        self._lock = threading.Lock()  # the display draws itself from a thread of its own
+        self._alive = self._console.is_terminal and self._console.is_interactive and not self._console.is_dumb_terminal
+        self._live = Live(
+            console=self._console, get_renderable=self._render, refresh_per_second=4, transient=False, vertical_overflow="crop"
         )
-        self._bar = self._bars.add_task(self._name, total=plan.planned, completed=sum(self._done.values()), left="")
-        self._live = Live(console=self._console, get_renderable=self._render, refresh_per_second=4, transient=False)
 
     def __enter__(self) -> Progress:
-        self._clock = time.monotonic()
-        if self._console.is_terminal:
+        self._begun = self._clock()
+        self._pace.begin(self._begun)
+        if self._alive:
             self._live.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._records.mark_running([])
-        if self._console.is_terminal:
+        with self._lock:
+            self._running, self._preparing, self._over = {}, False, kind or True
+        if self._alive:
             self._live.stop()
         elif self._trained > self._said_at:
             self._line()
 
     def replan(self, plan: Plan) -> None:
         """Go on with a plan that has more swept values."""
-        self._plan = plan
-        self._count_planned()
-        self._bars.update(self._bar, total=plan.planned)
+        with self._lock:
+            self._board, self._runs = Board(plan), frozenset(run.id for run in plan.runs)
 
     def preparing(self) -> None:
         """The target makes what its runs share."""
-        self._note = "preparing what all runs share (cached after the first time)"
-        if not self._console.is_terminal:
-            self._console.print(f"{self._name}: {self._note}")
+        self._preparing = True
+        if not self._alive:
+            self._say(PREPARING)
 
     def started(self, run: PlannedRun) -> None:
-        if self._note:
-            self._note, self._clock = "", time.monotonic()
-        self._running[run.id] = run
+        with self._lock:
+            now = self._clock()
+            if self._preparing:
+                self._preparing = False
+                self._pace.begin(now)
+            self._running[run.id] = run
+            self._pace.started(run.id, now)
         self._records.mark_running(list(self._running))
 
     def ended(self, run: PlannedRun, record: Record) -> None:
-        self._running.pop(run.id, None)
+        with self._lock:
+            self._running.pop(run.id, None)
+            self._ended[run.id] = record
+            self._pace.ended(run.id, self._clock())
         self._records.mark_running(list(self._running))
         self._trained += 1
-        self._count(run, record)
-        self._bars.update(self._bar, completed=sum(self._done.values()) + sum(self._failed.values()), left=self._left())
-        if not self._console.is_terminal and time.monotonic() - self._said > QUIET:
+        self._judge()
+        if not self._alive and self._clock() - self._said > QUIET:
             self._line()
 
-    def _count(self, run: PlannedRun, record: Record) -> None:
-        if run.aside:
+    def _judge(self) -> None:
+        """Judge what there is, where another block has become complete."""
+        plan, complete = self._board.plan, complete_seeds(self._board.plan, self._ended)
+        if complete == self._complete:
             return
-        group = self._group(run)
-        if record.state == "failed":
-            self._failed[group] += 1
-            return
-        self._done[group] += 1
-        self._outcomes.setdefault(group, []).append(outcome_of(record, self._plan.study.outcome.metric))
+        self._complete, before = complete, self._seen
+        self._seen = provisional(plan, self._ended, complete)
+        # A look that is due has a line of its own, and between looks the last one's figures stand.
+        if self._seen and not self._alive and not self._seen.at_look and (before is None or self._seen.place != before.place):
+            self._say(line(self._seen, max(80, LINE - len(plan.name) - 2)), plan.name)
 
-    def _count_planned(self) -> None:
-        """Runs a line; those whose values are still to be picked stand with their sweep."""
-        self._planned = Counter(self._group(run) for run in self._plan.runs)
-        for name, runs in self._plan.to_ask.items():
-            self._planned[f"{name} sweep"] += runs
-
-    def _group(self, run: PlannedRun) -> str:
-        """The line a run is counted on: its arm, or its sweep."""
-        arm = run.cell.id in self._plan.arms.values() or self._plan.context_of(run.cell.id) or "=" not in run.cell.label
-        return run.cell.label if arm else run.cell.label.partition("=")[0] + " sweep"
+    def _done(self) -> int:
+        return sum(run in self._runs for run in self._ended)
 
     def _left(self) -> str:
-        if not self._trained:
-            return ""
-        left = self._plan.planned - sum(self._done.values()) - sum(self._failed.values())
-        seconds = round((time.monotonic() - self._clock) / self._trained * left)
-        return f"{seconds // 60}:{seconds % 60:02d} left"
+        """`, about 4 min left`; empty until that is known, and once nothing is left."""
+        planned = self._board.plan.planned
+        running = sum(run in self._runs for run in self._running)
+        waiting = planned - self._done() - running
+        seconds = self._pace.left(waiting, self._clock()) if waiting + len(self._running) > 0 else None
+        return f"about {about(seconds)} left" if seconds is not None else ""
 
     def _line(self) -> None:
-        self._said, self._said_at = time.monotonic(), self._trained
-        done, failed = sum(self._done.values()), sum(self._failed.values())
-        text = f"{self._name}: {done} of {self._plan.planned} runs done"
-        text += f", {failed} failed" if failed else ""
+        self._said, self._said_at = self._clock(), self._trained
+        failed = sum(record.state == "failed" for run, record in self._ended.items() if run in self._runs)
+        text = f"{self._done() - failed} of {self._board.plan.planned} runs done" + (f", {failed} failed" if failed else "")
         left = self._left()
-        self._console.print(text + (f", {left}" if left and done + failed < self._plan.planned else ""))
+        self._say(text + (f", {left}" if left else ""))
+
+    def _say(self, text: str, name: str = "") -> None:
+        self._console.print(f"{name or self._name}: {text}", soft_wrap=True, markup=False, highlight=False)
 
     def _render(self) -> Group:
-        metric = self._plan.study.outcome.metric
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        for name, side in (("arm", "left"), ("done", "right"), ("", "left"), (metric, "right")):
-            table.add_column(name, justify=side)  # type: ignore[arg-type]
-        running = Counter(self._group(run) for run in self._running.values())
-        for group, planned in self._planned.items():
-            values = self._outcomes.get(group, [])
-            mean = f"{sum(values) / len(values):.4g}" if values and not group.endswith(" sweep") else ""
-            state = [f"{running[group]} training"] if running[group] else []
-            state += [f"[red]{self._failed[group]} failed[/red]"] if self._failed[group] else []
-            table.add_row(Text(group), f"{self._done[group]}/{planned}", ", ".join(state), mean)
-        note = [Text(self._note, style="yellow")] if self._note else []
-        return Group(table, self._bars, *note)
+        with self._lock:
+            width, height = self._console.size
+            below: list[RenderableType] = [self._bar(width)]
+            if self._preparing:
+                below.append(Text(f"{PREPARING}, {elapsed(self._clock() - self._begun)}", style="yellow"))
+            if self._seen and self._over is not True:
+                below += ["", *provisional_lines(self._seen, width, max(3, height // 3))]
+            lines = Frame(self._board, self._ended, self._running).lines(width, max(3, height - 1 - len(below)))
+            return Group(*lines, *([""] if len(lines) + len(below) < height - 1 else []), *below)
+
+    def _bar(self, width: int) -> Table:
+        planned, done = self._board.plan.planned, self._done()
+        parts = [f"{done}/{planned}", elapsed(self._clock() - self._begun)]
+        parts.append("stopped" if self._over not in (True, False) else self._left())
+        said = "  ".join(filter(None, parts))
+        taken = max(len(said), 2 * len(str(planned)) + WIDEST)  # so that the bar keeps its width as the figures change
+        name = "" if width < NARROW else clipped(self._name, max(8, (width - taken - 14) // 2))
+        room = width - 3 - (len(name) + 2 + taken if name else len(said))
+        bar = ProgressBar(total=planned, completed=done, width=max(1, min(40, room)))
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        for _ in range(3):
+            grid.add_column(no_wrap=True)
+        grid.add_row(*([Text(name, "bold")] if name else []), bar, Text(said))
+        return grid
+
+
+PREPARING = "preparing what all runs share (cached after the first time)"
 
 
 def _name(plan: Plan) -> str:

@@ -32,6 +32,10 @@ class Metric:
         incomparable: why it can't be compared across arms; empty where it can.
         chance: the step metric that holds its chance level, if it has one.
         twin: the metric to look at where this one can't be compared.
+        unit: as axes show it: `nats`, `share`; `1` for a plain number, empty where it is not known.
+        event: what happens at the first step at which it is above 0 (`bank starts`): curves mark it.
+        probe: the panel of the page of probes that it is drawn in, by what is seen there (`logits, least and greatest`);
+            empty where it is no probe.
     """
 
     text: str
@@ -40,6 +44,9 @@ class Metric:
     incomparable: str = ""
     chance: str | None = None
     twin: str | None = None
+    unit: str = ""
+    event: str = ""
+    probe: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,8 @@ class Declaration:
         seconds: about how long a run with these params takes on one core, for `plan` before any was timed.
         quick: the params of `--quick`.
         diagnose: the params of `diagnose`: enough of a training to see its symptoms.
+        units: of numeric params, as axes show them.
+        step: what a step of its curves is: `forward`, `epoch`.
         version: part of every cell's id: raise it when the same params start to mean another training.
     """
 
@@ -74,6 +83,8 @@ class Declaration:
     seconds: Callable[[Mapping[str, Any]], float] | None = None
     quick: Mapping[str, Any] = field(default_factory=dict)
     diagnose: Mapping[str, Any] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    step: str = "step"
     version: int = 1
 
 

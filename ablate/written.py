@@ -56,6 +56,7 @@ def verdict_json(found: Assessment) -> dict[str, Any]:
         "interactions": {name: _interaction(found) for name, found in verdict.interactions.items()},
         "ranking": verdict.ranking,
         "headline": verdict.headline,
+        "findings": [finding.text for finding in verdict.findings],
         "warnings": list(found.warnings),
         "claims": [{"name": c.name, "expected": c.expected, "observed": c.observed, "verdict": c.verdict} for c in found.claims],
         "sweeps": {

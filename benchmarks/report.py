@@ -2,7 +2,7 @@
 
 The studies are made, not trained: 84 runs (three fixes, six seeds, three sweeps) and some 1,000 (five fixes, 30 seeds), each with
 curves of 16 metrics over 401 steps. Each report is written in a fresh process, the median of three, so that imports count. Phases
-that run beside each other (PNGs, typesetting and the page) take the processor from each other: they add up to more than the whole.
+that run beside each other (PNGs, typesetting and the page) share the processor: they add up to more than the whole.
 """
 
 from __future__ import annotations

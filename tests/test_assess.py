@@ -65,6 +65,7 @@ def test_verdict_json_has_the_contracts_keys_and_no_others(found: Assessment) ->
     written = verdict_json(found)
     assert set(written) == {
         *("schema_version", "study", "quick", "outcome", "design", "fixes", "interactions", "ranking", "headline", "warnings"),
+        "findings",
         *("claims", "sweeps", "trajectory", "secondary", "contexts", "symptoms"),
         *("checks", "divergence", "preregistration"),
         "stopping",

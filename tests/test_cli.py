@@ -66,9 +66,10 @@ def test_the_planted_study_finds_what_helps_what_harms_and_what_does_nothing(cli
     whole = sum(scores["all on", str(seed)] - scores["all off", str(seed)] for seed in range(6)) / 6
     assert shares == pytest.approx(whole, abs=1e-12)
     out = done.stdout.splitlines()
-    assert out[-2].split() == ["report", "reports/planted/report.pdf"]
+    assert "report    reports/planted/report.pdf" in out
+    assert "figures   reports/planted/figures" in out
     assert out[-1].split(None, 1) == ["compare", "mlflow ui"]
-    assert re.search(r"good\s+helps\s+\+(1\.[89]|2\.[01])", done.stdout)
+    assert re.search(r"good\s+\+(1\.[89]|2\.[01])\d* \[.*▲ helps", done.stdout)
     assert (cli.folder / "reports/planted/report.pdf").read_bytes().startswith(b"%PDF")
 
 

@@ -55,7 +55,8 @@ def test_every_context_gets_its_own_verdict_and_the_headline_says_where_a_fix_tu
     assert written["contexts"]["wide"]["mixed"]["effect"] == pytest.approx(-3, abs=0.4)
     assert all(set(fix) == {"effect", "ci", "verdict"} for fixes in written["contexts"].values() for fix in fixes.values())
     assert {fix for fix, said in written["agreement"].items() if said["differs"]} == {"mixed"}
-    assert written["headline"].endswith(" mixed helps in small, and harms as it is and in wide.")
+    assert written["findings"][-1] == "mixed helps in small, and harms as it is and in wide."
+    assert "small" not in written["headline"]
     assert found.warnings == ()
 
 

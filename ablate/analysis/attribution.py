@@ -24,6 +24,36 @@ class Attribution:
     share: Effect | None
 
 
+@dataclass(frozen=True)
+class Ends:
+    """The outcome without any fix and with every one, each mean over seeds.
+
+    Attributes:
+        off, on: in the metric's own direction.
+        difference: of on less off, positive is better; the fixes' shares sum to it.
+    """
+
+    off: Effect
+    on: Effect
+    difference: Effect
+
+
+def ends_of(y: Array, layout: Layout, sign: float, level: float = LEVEL) -> Ends | None:
+    """All off and all on; None where the design lacks either.
+
+    Args:
+        y: outcomes, [seeds, arms], more is better.
+        layout: the arms.
+        sign: -1 where less of the metric is better.
+        level: of the intervals.
+    """
+    arms = (frozenset[str](), frozenset(layout.fixes))
+    if not all(arm in layout.arms for arm in arms):
+        return None
+    off, on = (y[:, layout.named(arm)] for arm in arms)
+    return Ends(*(replace(mean_effect(values), level=level) for values in (sign * off, sign * on, on - off)))
+
+
 def attribute(y: Array, layout: Layout, level: float = LEVEL) -> Mapping[str, Attribution]:
     """Alone, removed and share of every fix.
 

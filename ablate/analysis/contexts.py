@@ -19,7 +19,7 @@ from ablate.analysis.verdict import Verdict
 ALPHA = 0.05
 #: What the study's own params are called beside its contexts.
 OWN = "as it is"
-#: Fixes that the headline has room for.
+#: Fixes that are named beside the headline.
 MOST = 2
 
 
@@ -76,28 +76,34 @@ def words(verdicts: Mapping[str, Verdict], fix: str) -> dict[str, str]:
     return {context: verdict.fixes[fix].word for context, verdict in verdicts.items() if verdict.fixes}
 
 
-def summary(verdicts: Mapping[str, Verdict], found: Mapping[str, Agreement]) -> str:
-    """The headline's sentence on contexts, with a space before it; empty where there is nothing to say.
+def summary(verdicts: Mapping[str, Verdict], found: Mapping[str, Agreement]) -> tuple[str, ...]:
+    """Sentences on contexts to stand beside the headline; none where there is nothing to say.
 
     That contexts agree is said only where each fix has one decided word in all of them.
     """
     turned = [fix for fix in found if found[fix].differs and len(set(words(verdicts, fix).values())) > 1]
     if turned:
         turned.sort(key=lambda fix: (not _opposed(words(verdicts, fix)), found[fix].p_adjusted))
-        more = f" {len(turned) - MOST} more differ too." if len(turned) > MOST else ""
-        return "".join(f" {fix} {places(words(verdicts, fix))}." for fix in turned[:MOST]) + more
+        more = (f"{len(turned) - MOST} more differ between contexts.",) if len(turned) > MOST else ()
+        return (*(f"{fix} {places(words(verdicts, fix))}." for fix in turned[:MOST]), *more)
+    text = _no_turn(verdicts, found)
+    return (text,) if text else ()
+
+
+def _no_turn(verdicts: Mapping[str, Verdict], found: Mapping[str, Agreement]) -> str:
+    """The sentence where no fix has another word in another context for more than chance; empty where nothing can be said."""
     said = [words(verdicts, fix) for fix in found]
     same, decided = all(len(set(each.values())) == 1 for each in said), all("inconclusive" not in each.values() for each in said)
     if sizes := [fix for fix in found if found[fix].differs]:
         named = ", ".join(sizes[:MOST])
         if same and decided:
-            return f" The words are the same in every context; {named} by different amounts."
-        return f" By how much differs between contexts: {named}."
+            return f"The words are the same in every context; {named} by different amounts."
+        return f"By how much differs between contexts: {named}."
     if not found or not decided:  # that none is shown to differ would be no evidence that they agree
         return ""
     if not same:
-        return " No fix is shown to differ between contexts."
-    return f" The same in every context{'' if all(v.fixes for v in verdicts.values()) else ' that has a verdict'}."
+        return "No fix is shown to differ between contexts."
+    return f"The same in every context{'' if all(v.fixes for v in verdicts.values()) else ' that has a verdict'}."
 
 
 def _opposed(said: Mapping[str, str]) -> bool:

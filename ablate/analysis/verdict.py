@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ablate.analysis.aliases import unattributed
-from ablate.analysis.attribution import Attribution, attribute
+from ablate.analysis.attribution import Attribution, Ends, attribute, ends_of
 from ablate.analysis.effects import Array, Effect, adjusted, contrasts
-from ablate.analysis.headline import headline
+from ablate.analysis.headline import Finding, findings, headline
 from ablate.analysis.layout import Layout
 from ablate.analysis.pairs import disagreements, remedy
 from ablate.analysis.power import seeds_needed
@@ -90,12 +90,20 @@ class Interaction:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer: a word for each fix, and what it rests on. `fixes` is empty where no verdict can be given."""
+    """The answer: a word for each fix, and what it rests on. `fixes` is empty where no verdict can be given.
+
+    Attributes:
+        headline: the answer in a sentence.
+        findings: what a reader should know besides.
+        ends: the outcome with all fixes off and on; None where the design lacks these arms.
+    """
 
     fixes: Mapping[str, FixVerdict]
     interactions: Mapping[str, Interaction]
     headline: str
     warnings: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    ends: Ends | None = None
 
     @property
     def ranking(self) -> list[str]:
@@ -147,14 +155,16 @@ def judge(outcome: Table, layout: Layout, metric: str, minimum: float, looks: Lo
     family = Family(outcome, minimum, looks)
     mains = family.test(layout.mains)
     interactions = {name: _interaction(family, layout, name, *found) for name, found in family.test(layout.interactions).items()}
-    parts = attribute(y, layout, next(iter(mains.values()))[0].level)
+    level = next(iter(mains.values()))[0].level
+    parts, ends = attribute(y, layout, level), ends_of(y, layout, outcome.sign, level)
     fixes = {
         name: _fix(y, layout.mains[name], found, parts[name], minimum, len(mains), family.alpha) for name, found in mains.items()
     }
     apart = disagreements(family, y, layout)
     fixes |= {name: _depends(fixes[name], said) for name, said in apart.items()}
     warnings = (*unattributed(interactions), *(remedy(said, layout) for said in apart.values()))
-    return Verdict(fixes, interactions, headline(fixes, interactions, metric, minimum), warnings)
+    said = headline(fixes, metric, minimum, ends)
+    return Verdict(fixes, interactions, said, warnings, findings(fixes, interactions, minimum), ends)
 
 
 class Family:

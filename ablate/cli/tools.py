@@ -31,9 +31,9 @@ def audit(
     if json_:
         print(json.dumps(found.as_json(), indent=2, allow_nan=False))
     else:
-        from ablate import display
+        from ablate import display_audit, terminal
 
-        display.audit(display.stdout(), found)
+        display_audit.audit(terminal.stdout(), found)
 
 
 @app.command()

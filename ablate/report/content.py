@@ -3,49 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ablate.analysis.claims import ClaimResult
-from ablate.analysis.effects import LEVEL, Effect, mean_effect
+from ablate.analysis.effects import Effect
 from ablate.assess import Assessment
 from ablate.design import Plan
 from ablate.report.appendix import Appendix, appendix
 from ablate.report.checks import ChecksPart, checks_part
 from ablate.report.curves import LAST_PART, Curves
+from ablate.report.first import First, first_page
 from ablate.report.gallery import Figure, cautioned
 from ablate.report.holds import Contexts, Price, contexts_part, courses_said, price_part
 from ablate.report.knobs import KnobPart, knob_part
 from ablate.report.looks import LooksPart, looks_part
+from ablate.report.rows import Estimate, FixRow, estimate, fix_rows, proposed_rows
 from ablate.report.sweeps_plot import shown_sweeps
 from ablate.report.symptoms import SymptomsPart, symptoms_part
-from ablate.report.text import duration, interval, number, p_value, param, plural, point
-from ablate.sections import Fix, Goal
-from ablate.tables import design_table
+from ablate.report.text import duration, interval, number, p_value, plural, point, true_minus, with_minus
+from ablate.sections import Goal
 from ablate.target import Metric
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """An effect as text: `+0.041` and `[+0.012, +0.070]`."""
-
-    point: str
-    ci: str
-
-
-@dataclass(frozen=True)
-class FixRow:
-    """A row of the verdict table; `params` holds (param, off, on)."""
-
-    name: str
-    params: tuple[tuple[str, str, str], ...]
-    effect: Estimate
-    p: str
-    word: str
-    alone: Estimate
-    removed: Estimate
-    share: Estimate
 
 
 @dataclass(frozen=True)
@@ -91,11 +70,12 @@ class RawRanking:
 
 @dataclass(frozen=True)
 class CurveGroup:
-    """A metric that can't be compared, why, and its figures: itself and then its twin."""
+    """A metric that can't be compared, why, its figures, and the counterpart drawn below it (or an empty string)."""
 
     metric: str
     why: str
     figures: tuple[Figure, ...]
+    said: str
 
 
 @dataclass(frozen=True)
@@ -115,6 +95,7 @@ class Content:
     study: str
     quick: bool
     headline: str
+    first: First
     metric: str
     goal: str
     minimum: str
@@ -143,21 +124,23 @@ class Content:
 
 def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Content:
     """Everything that the template sets."""
-    outcome, price = found.plan.study.outcome, price_part(found)
-    rows = tuple(_fix(found, name) for name in found.verdict.ranking)
-    return Content(
+    outcome, price, rows = found.plan.study.outcome, price_part(found), fix_rows(found)
+    raw = tuple(filter(None, (_raw(found, curves, name, about) for name, about in cautioned(found).items())))
+    warnings = (*found.warnings, *(_otherwise(each) for each in raw if not each.agrees))
+    content = Content(
         study=found.plan.name,
         quick=found.plan.quick,
-        headline=found.verdict.headline.replace("95 %", "95\u00a0%"),
+        headline=found.verdict.headline,
+        first=first_page(found, warnings),
         metric=outcome.metric,
         goal="higher is better" if outcome.sign > 0 else "lower is better",
         minimum=f"{outcome.minimum_effect:g}" if outcome.minimum_effect else "",
         facts=_facts(found),
-        warnings=found.warnings,
+        warnings=warnings,
         fixes=rows,
-        proposed=rows or tuple(_proposed(found, name) for name in found.plan.fixes),
+        proposed=rows or proposed_rows(found),
         ends=_ends(found),
-        raw=tuple(filter(None, (_raw(found, curves, name, about) for name, about in cautioned(found).items()))),
+        raw=raw,
         interactions=_interactions(found),
         secondary=tuple(
             _secondary(found, goal)
@@ -178,42 +161,11 @@ def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Cont
         appendix=appendix(found),
         ended=max((record.started + record.seconds for record in found.records.values()), default=0.0),
     )
-
-
-def _estimate(effect: Effect | None) -> Estimate:
-    """An effect as text; a dash where the design can't tell it."""
-    return Estimate(point(effect), interval(effect)) if effect else Estimate("–", "")
+    return with_minus(content)
 
 
 def _row(name: str, effect: Effect, p: float) -> EffectRow:
-    return EffectRow(name, _estimate(effect), p_value(p))
-
-
-def meaning(fix: Fix) -> tuple[tuple[str, str, str], ...]:
-    """What off and on set: (param, off, on), `unset` where one of them leaves the param alone."""
-    keys = dict.fromkeys([*fix.off, *fix.on])
-    off, on = ({key: param(side[key]) if key in side else "unset" for key in keys} for side in (fix.off, fix.on))
-    return tuple((key, off[key], on[key]) for key in keys)
-
-
-def _fix(found: Assessment, name: str) -> FixRow:
-    fix = found.verdict.fixes[name]
-    return FixRow(
-        name=name,
-        params=meaning(found.plan.study.fixes[name]),
-        effect=_estimate(fix.effect),
-        p=p_value(fix.p_adjusted),
-        word=fix.word,
-        alone=_estimate(fix.alone),
-        removed=_estimate(fix.removed),
-        share=_estimate(fix.share),
-    )
-
-
-def _proposed(found: Assessment, name: str) -> FixRow:
-    """A row for a study without a verdict: what the fix is."""
-    none = Estimate("–", "")
-    return FixRow(name, meaning(found.plan.study.fixes[name]), none, "–", "no verdict", none, none, none)
+    return EffectRow(name, estimate(effect), p_value(p))
 
 
 def _facts(found: Assessment) -> tuple[tuple[str, str], ...]:
@@ -231,24 +183,19 @@ def _facts(found: Assessment) -> tuple[tuple[str, str], ...]:
         ("paired seeds", found.stage.place or str(plan.seeds)),
         ("runs completed", f"{done} of {total}"),
         ("training time", duration(spent)),
+        ("budget", "quick" if plan.quick else "full"),
     )
 
 
 def _ends(found: Assessment) -> tuple[tuple[str, str, str], ...]:
     """All off, all on and their difference on the outcome, over complete seeds: (what, mean, interval)."""
-    plan = found.plan
-    table = design_table(plan, found.records, plan.study.outcome)
-    y, ends = table.complete(), (frozenset[str](), frozenset(plan.fixes))
-    if len(y) < 2 or not all(arm in plan.arms for arm in ends):
+    ends = found.verdict.ends
+    if ends is None:
         return ()
-    first, last = (plan.layout.named(arm) for arm in ends)
-    level = next((fix.effect.level for fix in found.verdict.fixes.values()), LEVEL)
-    off, on = (replace(mean_effect(table.sign * y[:, arm]), level=level) for arm in (first, last))
-    both = replace(mean_effect(y[:, last] - y[:, first]), level=level)
     return (
-        ("all off", number(off.effect), _between(off.ci())),
-        ("all on", number(on.effect), _between(on.ci())),
-        ("difference", point(both), interval(both)),
+        ("all off", number(ends.off.effect), _between(ends.off.ci())),
+        ("all on", number(ends.on.effect), _between(ends.on.ci())),
+        ("difference", point(ends.difference), interval(ends.difference)),
     )
 
 
@@ -269,8 +216,14 @@ def _raw(found: Assessment, curves: Curves, metric: str, about: Metric) -> RawRa
         effect, p = effects[name]
         said = "unclear" if p >= 0.05 else "helps" if effect.effect > 0 else "harms"
         place = by_raw.index(name) + 1
-        rows.append(RawRow(name, ranking.index(name) + 1, found.verdict.fixes[name].word, place, _estimate(effect), said))
+        rows.append(RawRow(name, ranking.index(name) + 1, found.verdict.fixes[name].word, place, estimate(effect), said))
     return RawRanking(metric, about.incomparable, f"{100 * LAST_PART:.0f} %", tuple(rows), by_raw == ranking)
+
+
+def _otherwise(raw: RawRanking) -> str:
+    """The warning where the raw metric would rank the fixes in another order."""
+    order = ", ".join(row.name for row in sorted(raw.rows, key=lambda row: row.raw_rank))
+    return f"the raw {raw.metric} would rank the fixes otherwise ({order}): it can't be compared across arms"
 
 
 def _interactions(found: Assessment) -> tuple[EffectRow, ...]:
@@ -291,7 +244,7 @@ def _curve_groups(found: Assessment, figures: Sequence[Figure]) -> tuple[CurveGr
     for metric, about in cautioned(found).items():
         drawn = tuple(figure for figure in figures if figure.group == f"curve:{metric}")
         if drawn:
-            groups.append(CurveGroup(metric, about.incomparable, drawn))
+            groups.append(CurveGroup(metric, about.incomparable, drawn, about.twin or ""))
     return tuple(groups)
 
 
@@ -307,12 +260,12 @@ def claim_rows(plan: Plan, claims: Sequence[ClaimResult]) -> tuple[Mapping[str, 
     arms = [claim.arm for claim in plan.study.claims]
     return tuple(
         {
-            "name": claim.name,
+            "name": true_minus(claim.name),
             "arm": arm.replace("_", " ") if arm in ("all_on", "all_off") else arm,
-            "expected": "\N{NO-BREAK SPACE}".join(claim.expected.rsplit(" ", 2)),
+            "expected": true_minus("\N{NO-BREAK SPACE}".join(claim.expected.rsplit(" ", 2))),
             "observed": number(claim.observed) if claim.observed is None or np.isfinite(claim.observed) else "–",
             "verdict": claim.verdict,
-            "detail": claim.detail,
+            "detail": true_minus(claim.detail),
         }
         for claim, arm in zip(claims, arms, strict=True)
     )

@@ -58,6 +58,7 @@ class Curves:
                 self._series[run.id] = _read(records, run.id, wanted)
         self.window = cache(self._window)
         self.band = cache(self._band)
+        self.start = cache(self._start)
 
     def _window(self, metric: str) -> int:
         """Steps a window; 1 where every logged step is drawn."""
@@ -89,6 +90,13 @@ class Curves:
         middle = grid + (window - 1) / 2
         return Band(middle, mean, mean - half, mean + half, len(found))
 
+    def _start(self, cell: str, metric: str) -> float | None:
+        """The first step at which a metric is above 0, median over the seeds; None unless most of them get there."""
+        runs = [self._series.get(run_id(cell, seed), {}).get(metric) for seed in range(self._plan.seeds)]
+        found = [steps[values > 0].min(initial=np.inf) for steps, values in filter(None, runs)]
+        middle = float(np.median(found)) if found else math.inf
+        return middle if math.isfinite(middle) else None
+
     def late_effects(self, metric: str) -> dict[str, tuple[Effect, float]]:
         """Main effects and adjusted p of each run's mean over its last part, less counted as better."""
         arms = self._plan.arm_ids()
@@ -108,9 +116,13 @@ def _quantile(count: Array) -> Array:
 
 
 def _wanted(plan: Plan) -> list[str]:
-    """The study's curves with their chance levels and twins, and the outcome, which may be logged as training goes on."""
+    """The study's curves with their chance levels and twins, the outcome, and what the target declares as probes and events."""
     declared = plan.target.declaration.metrics
-    named = [*plan.study.curves, plan.study.outcome.metric]
+    named = [
+        *plan.study.curves,
+        plan.study.outcome.metric,
+        *(name for name, about in declared.items() if about.probe or about.event),
+    ]
     for name in plan.study.curves:
         if name in declared:
             named += [other for other in (declared[name].chance, declared[name].twin) if other]

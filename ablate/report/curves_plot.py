@@ -1,166 +1,194 @@
-"""Figures of curves: a panel an arm for a metric that can't be compared, a panel a metric for the others."""
+"""The figure of a metric that can't be compared: a panel an arm, and right below it the counterpart that can be."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ablate.design import Arm, Plan
 from ablate.report.curves import Band, Curves
-from ablate.report.style import ACCENT, FAINT, INK, LINES, TEXT_WIDTH, grid, new_figure
-from ablate.report.text import clipped
+from ablate.report.labels import folded, metric_unit, step_label
+from ablate.report.palette import FAINT, INK, SOFT, fix_styles
+from ablate.report.strokes import QUIET, mark_event, outer, wide
+from ablate.report.style import TEXT_WIDTH, new_figure
 
-#: With more arms than this only the ends, each fix alone and each fix left out get a panel.
+#: With more arms than this only the ends, each fix alone and, where there is room, each fix left out get a panel.
 MOST_PANELS = 16
 #: Where the design has fewer of those, its first arms get the panels.
 FEWEST_PANELS = 4
+#: Inches: around the panels, between columns, from a metric's row to its twin's, and between the rows of arms.
+LEFT, RIGHT, BOTTOM, TOP, ACROSS, TWIN, DOWN = 0.78, 0.06, 0.40, 0.34, 0.12, 0.09, 0.34
+
+
+@dataclass(frozen=True)
+class Row:
+    """A metric of every panel's arm.
+
+    Attributes:
+        chance: the metric of its chance level, if it has one.
+        high: inches of a panel.
+    """
+
+    metric: str
+    chance: str | None
+    high: float
 
 
 def panel_arms(plan: Plan) -> dict[str, str]:
     """Label → cell of the arms that get a panel, in standard order."""
-    fixes = plan.fixes
-    shown = {}
-    for arm, cell in sorted(plan.arms.items(), key=lambda item: plan.arm_ids().index(item[1])):
-        if len(plan.arms) <= MOST_PANELS or len(arm) <= 1 or len(arm) >= len(fixes) - 1:
-            missing = [name for name in fixes if name not in arm]
-            brief = len(fixes) > 3 and len(missing) == 1
-            shown[f"all on but {missing[0]}" if brief else plan.cells[cell].label] = cell
-    if len(shown) < FEWEST_PANELS:  # a fraction has few of them or none
+    picked = _picked(plan)
+    if len(picked) < FEWEST_PANELS:  # a fraction has few of them or none
         return {plan.cells[cell].label: cell for cell in plan.arm_ids()[:MOST_PANELS]}
+    shown = {}
+    for arm in (arm for arm in plan.layout.arms if arm in picked):
+        missing = [name for name in plan.fixes if name not in arm]
+        brief = len(plan.fixes) > 3 and len(missing) == 1
+        shown[f"all on but {missing[0]}" if brief else plan.cells[plan.arms[arm]].label] = plan.arms[arm]
     return shown
 
 
-def panels(plan: Plan, curves: Curves, metric: str, chance: str | None, colour: str = ACCENT) -> Any:
-    """A panel an arm: mean over seeds with its 95 % interval, chance level dashed, other arms in grey."""
-    arms = panel_arms(plan)
-    bands = {label: curves.band(cell, metric) for label, cell in arms.items()}
-    levels = {label: curves.band(cell, chance) if chance else None for label, cell in arms.items()}
-    columns = min(4, len(arms))
-    rows = -(-len(arms) // columns)
-    high = 1.04 if rows <= 2 else 0.95
-    figure = new_figure(TEXT_WIDTH, rows * high + (rows - 1) * 0.32 + 0.72)
-    all_axes = grid(figure, rows, columns, len(arms), (0.52, 0.06, 0.38, 0.34), (0.12, 0.32))
-    limits = _limits([band for band in (*bands.values(), *levels.values()) if band])
-    for index, (axes, label) in enumerate(zip(all_axes, arms, strict=True)):
-        _panel(axes, label, bands, levels[label], colour)
-        axes.set_ylim(*limits)
-        axes.locator_params(nbins=5)
-        axes.set_title(_wrapped(label, 24 if columns == 4 else 40), loc="left", pad=3, fontsize=7.5, linespacing=0.95)
-        axes.tick_params(labelleft=index % columns == 0, labelbottom=index + columns >= len(arms))
-        if index + columns >= len(arms):
-            axes.set_xlabel("step", labelpad=2)
-    figure.text(0.008, 0.5, clipped(metric, 36), rotation=90, va="center", fontsize=8)
-    return figure
+def _picked(plan: Plan) -> list[Arm]:
+    """All arms; of too many the ends, each fix alone and each left out; of too many of these no fix left out."""
+    arms, count = plan.layout.arms, len(plan.fixes)
+    if len(arms) <= MOST_PANELS:
+        return list(arms)
+    alone = [arm for arm in arms if len(arm) in (0, count)] + [arm for arm in arms if len(arm) == 1]
+    out = [arm for arm in arms if len(arm) == count - 1]
+    return [*alone, *out] if len(alone) + len(out) <= MOST_PANELS else alone[:MOST_PANELS]
 
 
-def _panel(axes: Any, label: str, bands: Mapping[str, Band | None], level: Band | None, colour: str) -> None:
-    for other, band in bands.items():
-        if band and other != label:
-            axes.plot(band.steps, band.mean, color=FAINT, lw=0.6, zorder=1)
-    band = bands[label]
-    if band is None:
-        axes.text(
-            0.5,
-            0.5,
-            "no completed run",
-            transform=axes.transAxes,
-            ha="center",
-            va="center",
-            color="#6B7280",
-            bbox={"fc": "white", "ec": "none", "pad": 2},
-        )
-        return
-    axes.fill_between(band.steps, band.low, band.high, color=colour, alpha=0.2, lw=0, zorder=2)
-    axes.plot(band.steps, band.mean, color=colour, lw=1.2, zorder=3, **_marks(band))
-    if level:
-        axes.plot(level.steps, level.mean, color=colour, lw=0.8, ls=(0, (4, 2)), zorder=3)
-
-
-def compact(plan: Plan, curves: Curves, metrics: Mapping[str, str | None]) -> Any:
-    """A panel a metric: all off, all on and each fix alone over the other arms in grey.
+def panels(plan: Plan, curves: Curves, metric: str, chance: str | None, twin: tuple[str, str | None] | None) -> Any:
+    """A panel an arm: mean over seeds with its 95 % interval, chance level dashed, events marked, other arms in grey.
 
     Args:
-        metrics: metric → its chance level's metric, if it has one.
+        metric, chance: what is drawn, and the metric of its chance level.
+        twin: the counterpart, drawn below it for the same arms, with its own chance level.
     """
-    highlighted = _highlighted(plan)
-    columns = _columns(len(metrics))
-    rows = -(-len(metrics) // columns)
-    width = TEXT_WIDTH if columns > 1 else 4.2
-    per_row = _labels_per_row(highlighted, width)
-    legend = 0.17 * -(-len(highlighted) // per_row)
-    figure = new_figure(width, rows * 1.25 + (rows - 1) * 0.52 + 0.64 + legend)
-    all_axes = grid(figure, rows, columns, len(metrics), (0.42, 0.06, 0.42 + legend, 0.22), (0.44, 0.52))
-    for axes, (metric, chance) in zip(all_axes, metrics.items(), strict=True):
-        found = {cell: curves.band(cell, metric) for cell in plan.arm_ids()}
-        for cell, band in found.items():
-            if band and cell not in highlighted:
-                axes.plot(band.steps, band.mean, color=FAINT, lw=0.6, zorder=1)
-        for cell, (_, line) in highlighted.items():
-            band = found[cell]
-            if band:
-                axes.plot(band.steps, band.mean, **{"zorder": 3, **line, **_marks(band)})
-        level = curves.band(next(iter(found)), chance) if chance else None
-        if level:
-            axes.plot(level.steps, level.mean, color=INK, lw=0.7, ls=":")
-        axes.locator_params(nbins=5)
-        axes.set_title(clipped(metric, 84 // columns), loc="left", pad=4)
-        axes.set_xlabel("step", labelpad=2)
-    _line_key(figure, highlighted, per_row)
+    arms = panel_arms(plan)
+    columns = min(4, len(arms))
+    blocks = -(-len(arms) // columns)
+    rows = _rows(blocks, metric, chance, twin)
+    block = sum(row.high for row in rows) + TWIN * (len(rows) - 1)
+    figure = new_figure(TEXT_WIDTH, TOP + blocks * block + (blocks - 1) * DOWN + BOTTOM)
+    for depth, row in enumerate(rows):
+        down = sum(above.high + TWIN for above in rows[:depth])
+        drawn = _axes(figure, len(arms), columns, (down, row.high, block + DOWN))
+        _draw(plan, curves, row, arms, drawn)
+        for index, axes in enumerate(drawn):
+            last = index + columns >= len(arms) and depth == len(rows) - 1
+            outer(axes, index % columns == 0, last)
+            if last:
+                axes.set_xlabel(step_label(plan), labelpad=2)
+            if index % columns == 0:
+                unit = metric_unit(plan, row.metric)
+                axes.set_ylabel(f"{_short(row.metric, int(row.high / 0.05))}\n({unit})", fontsize=7)
+                axes.yaxis.set_label_coords(-0.30 / wide(axes), 0.5)
+            if depth == 0:
+                label = list(arms)[index]
+                axes.set_title(folded(label, 24 if columns > 2 else 40, 2), loc="left", pad=3, fontsize=7.5, linespacing=0.95)
     return figure
 
 
-def _columns(count: int) -> int:
-    """Three or four panels a row, whichever leaves fewer places empty."""
-    return min(count, 3 if -count % 3 <= -count % 4 else 4)
+def _short(metric: str, width: int) -> str:
+    """A metric's name on two lines, without its group where it has no room for it."""
+    lines = folded(metric, width, 2)
+    return folded(metric.rpartition("/")[2], width, 2) if "…" in lines else lines
 
 
-def _highlighted(plan: Plan) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Cell → label and line of the arms that are told apart: the ends and each fix alone, as far as the design has them."""
-    fixes = plan.fixes
-    lines: dict[Arm, tuple[str, dict[str, Any]]] = {frozenset(): ("all off", {"color": INK, "lw": 1.2, "ls": (0, (3, 1.5))})}
-    for name, colour in zip(fixes, (*LINES, *LINES, *LINES), strict=False):
-        lines[frozenset({name})] = (f"{clipped(name, 28)} alone", {"color": colour, "lw": 1.0})
-    if len(fixes) > 1:
-        lines[frozenset(fixes)] = ("all on", {"color": INK, "lw": 2.0, "zorder": 2})
-    lines = {arm: line for arm, line in lines.items() if arm in plan.arms}
-    if len(plan.arms) <= len(LINES):  # few enough to tell each apart
-        free = [colour for colour in LINES if colour not in {line["color"] for _, line in lines.values()}]
-        for arm, colour in zip((arm for arm in plan.arms if arm not in lines), free, strict=False):
-            lines[arm] = (clipped(plan.cells[plan.arms[arm]].label, 28), {"color": colour, "lw": 1.0})
-    return {plan.arms[arm]: line for arm, line in lines.items()}
+def _rows(blocks: int, metric: str, chance: str | None, twin: tuple[str, str | None] | None) -> list[Row]:
+    """The rows of a block, so high that all blocks fit on a page."""
+    high = {1: 1.25, 2: 1.1, 3: 0.95, 4: 0.8}[blocks]
+    first = Row(metric, chance, high)
+    return [first, Row(*twin, round(0.8 * high, 3))] if twin else [first]
 
 
-def _labels_per_row(highlighted: Mapping[str, tuple[str, dict[str, Any]]], width: float) -> int:
-    """How many labels fit side by side in so many inches."""
-    longest = max((len(label) for label, _ in highlighted.values()), default=0)
-    return max(1, min(5, len(highlighted), int(width / (0.45 + 0.052 * longest))))
+def _axes(figure: Any, count: int, columns: int, place: tuple[float, float, float]) -> list[Any]:
+    """Axes in reading order; place: from the block's top, a panel's height, from block to block, inches."""
+    width, height = figure.get_size_inches()
+    down, high, step = place
+    wide = (width - LEFT - RIGHT - ACROSS * (columns - 1)) / columns
+    found = []
+    for index in range(count):
+        row, column = divmod(index, columns)
+        x, y = LEFT + column * (wide + ACROSS), height - TOP - down - high - row * step
+        found.append(figure.add_axes((x / width, y / height, wide / width, high / height)))
+    return found
 
 
-def _line_key(figure: Any, highlighted: Mapping[str, tuple[str, dict[str, Any]]], per_row: int) -> None:
-    from matplotlib.lines import Line2D
+def _draw(plan: Plan, curves: Curves, row: Row, arms: Mapping[str, str], drawn: list[Any]) -> None:
+    bands = {cell: curves.band(cell, row.metric) for cell in arms.values()}
+    levels = {cell: curves.band(cell, row.chance) if row.chance else None for cell in arms.values()}
+    known = [band for band in (*bands.values(), *levels.values()) if band]
+    colours = _colours(plan)
+    told: set[str] = set()
+    for axes, cell in zip(drawn, arms.values(), strict=True):
+        if known:
+            axes.set_xlim(*step_limits(known))
+        axes.set_ylim(*limits(known))
+        axes.locator_params(nbins=4)
+        if bands[cell] is None:
+            _absent(axes)
+            continue
+        _panel(axes, bands, cell, colours[cell])
+        if level := levels[cell]:
+            axes.plot(level.steps, level.mean, color=QUIET, lw=0.8, ls=(0, (4, 2)), zorder=3)
+            if "chance" not in told:
+                axes.annotate(
+                    "chance", (level.steps[-1], level.mean[-1]), xytext=(0, 2), textcoords="offset points", ha="right",
+                    va="bottom", fontsize=6.5, color=SOFT,
+                )  # fmt: skip
+                told.add("chance")
+        for event, text in events(plan).items():
+            at = curves.start(cell, event)
+            mark_event(axes, at, text if at is not None and event not in told and row.chance else "")
+            told |= {event} if at is not None else set()
 
-    handles = [Line2D([], [], label=label, **line) for label, line in highlighted.values()]
-    if not handles:
-        return
-    figure.legend(
-        handles=handles,
-        loc="lower center",
-        ncols=per_row,
-        borderaxespad=0.1,
-        handlelength=1.9,
-        columnspacing=1.3,
-    )
+
+def _colours(plan: Plan) -> dict[str, str]:
+    """Cell → its line's colour: an arm of one fix has that fix's."""
+    styles = fix_styles(plan.fixes)
+    found = {}
+    for arm, cell in plan.arms.items():
+        (one,) = arm if len(arm) == 1 else ("",)
+        found[cell] = styles[one].colour if one else INK if len(arm) == len(styles) else SOFT
+    return found
 
 
-def _marks(band: Band) -> dict[str, Any]:
+def _panel(axes: Any, bands: Mapping[str, Band | None], cell: str, colour: str) -> None:
+    for other, band in bands.items():
+        if band and other != cell:
+            axes.plot(band.steps, band.mean, color=FAINT, lw=0.5, zorder=1)
+    band = bands[cell]
+    assert band is not None
+    axes.fill_between(band.steps, band.low, band.high, color=colour, alpha=0.22, lw=0, zorder=2)
+    axes.plot(band.steps, band.mean, color=colour, lw=1.3, zorder=3, **marks(band))
+
+
+def _absent(axes: Any) -> None:
+    axes.text(0.5, 0.5, "no completed run", transform=axes.transAxes, ha="center", va="center", color=SOFT, fontsize=7)
+
+
+def events(plan: Plan) -> dict[str, str]:
+    """Metric → what happens at the first step at which it is above 0, as the target declares it."""
+    return {name: about.event for name, about in plan.target.declaration.metrics.items() if about.event}
+
+
+def marks(band: Band) -> dict[str, Any]:
     """Points are shown where a metric is logged rarely."""
     return {"marker": "o", "ms": 2.2} if len(band.steps) <= 12 else {}
 
 
-def _limits(bands: list[Band]) -> tuple[float, float]:
+def step_limits(bands: list[Band]) -> tuple[float, float]:
+    """The steps that any of the bands has, and a little room."""
+    low, high = min(band.steps[0] for band in bands), max(band.steps[-1] for band in bands)
+    margin = 0.03 * (high - low) or 0.5
+    return float(low - margin), float(high + margin)
+
+
+def limits(bands: list[Band]) -> tuple[float, float]:
     """The span of all means with part of the bands; outliers of a diverging run are cut."""
     if not bands:
         return 0.0, 1.0
@@ -169,14 +197,5 @@ def _limits(bands: list[Band]) -> tuple[float, float]:
     inner_low, inner_high = np.percentile(means, [1, 99])
     spare = 3 * (inner_high - inner_low)
     low, high = max(edges.min(), inner_low - spare), min(edges.max(), inner_high + spare)
-    margin = 0.04 * (high - low) or 0.5
+    margin = 0.06 * (high - low) or 0.5
     return float(low - margin), float(high + margin)
-
-
-def _wrapped(label: str, width: int) -> str:
-    """An arm's name on at most two lines, broken behind a `+`."""
-    lines = textwrap.wrap(label.replace("+", "+ "), width) or [label]
-    lines = [line.replace("+ ", "+") for line in lines]
-    if len(lines) > 2:
-        lines = [lines[0], clipped("".join(lines[1:]), width)]
-    return "\n".join(clipped(line, width + 4) for line in lines)

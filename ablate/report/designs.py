@@ -88,18 +88,3 @@ def parts_said(found: Assessment) -> str:
         said += " Shares are Shapley values and add up to all on less all off."
     lacking = [name for name in ("alone", "removed", "share") if not any(getattr(fix, name) for fix in fixes)]
     return said + (f" A dash: the design lacks the arms ({', '.join(lacking)})." if lacking and fixes else "")
-
-
-def forest_caption(found: Assessment) -> str:
-    """The forest plot's caption, which names what is drawn."""
-    made = found.plan.layout
-    whole = made.fraction or len(made.arms) == 2 ** len(made.fixes)
-    over = "over all arms" if whole else "over the pairs of arms that differ in it alone"
-    said = f"Main effect of each fix with its 95 % interval, {over}."
-    fixes = found.verdict.fixes.values()
-    parts = {"alone": "the fix added to all off (alone)", "removed": "what all on loses without it (its removal costs)"}
-    drawn = [text for name, text in parts.items() if any(getattr(fix, name) for fix in fixes)]
-    if drawn:
-        each = "each a" if len(drawn) > 1 else "a"
-        said += f" Lighter: {', and '.join(drawn)}, {each} paired difference of two arms."
-    return said + " An arrow marks an interval cut at the edge."

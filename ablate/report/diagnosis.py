@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from ablate.analysis.symptoms import SymptomResult
 from ablate.diagnose import SEED, Diagnosis
-from ablate.report.content import claim_rows, meaning
+from ablate.report.content import claim_rows
 from ablate.report.gallery import Figure
+from ablate.report.rows import meaning
 from ablate.report.symptoms import SymptomsPart, symptoms_part
-from ablate.report.text import duration, number, plural
+from ablate.report.text import duration, number, plural, with_minus
 
 CLAIMS_SAID = (
     "What the report under test expects once its fixes are in, and what it asks to be verified, each in the arm it speaks of, "
@@ -69,7 +70,7 @@ def diagnosis_content(found: Diagnosis, command: str, figure: Figure | None = No
     part = symptoms_part(found.symptoms, found.defects, found.label, f"one run, seed {SEED}")
     assert part is not None, "a diagnosis has symptoms"
     verdicts = {defect.fix: defect.verdict for defect in found.defects}
-    return DiagnosisContent(
+    content = DiagnosisContent(
         study=found.plan.name,
         quick=False,
         title=found.plan.study.name,
@@ -86,6 +87,7 @@ def diagnosis_content(found: Diagnosis, command: str, figure: Figure | None = No
         command=command,
         figure=figure,
     )
+    return with_minus(content)
 
 
 def headline(found: Diagnosis) -> str:

@@ -1,28 +1,42 @@
-"""Which figures a study gets, each with its caption."""
+"""Which figures a study gets, each with its caption and what it says to those who can't see it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ablate.analysis.symptoms import SymptomResult
 from ablate.assess import Assessment
+from ablate.report import alternatives, captions
+from ablate.report.arms_plot import arms
 from ablate.report.contexts_plot import CAPTION as CONTEXTS
 from ablate.report.contexts_plot import contexts, judged
-from ablate.report.curves import MOST_POINTS, Curves
-from ablate.report.curves_plot import compact, panel_arms, panels
-from ablate.report.designs import forest_caption
-from ablate.report.effects_plot import forest, trajectory
+from ablate.report.curves import Curves
+from ablate.report.curves_plot import panels
+from ablate.report.forest_plot import forest, forest_alt, forest_caption
+from ablate.report.interactions_plot import CAPTION as INTERACTIONS
+from ablate.report.interactions_plot import interactions, shown_pairs
 from ablate.report.looks_plot import LOOKS, looks
-from ablate.report.style import CAUTION, TEXT_WIDTH, look, save
+from ablate.report.pairs_plot import CAPTION as PAIRS
+from ablate.report.pairs_plot import pairs, seed_pairs
+from ablate.report.probes_plot import probes, shown_probes
+from ablate.report.style import TEXT_WIDTH, look, save
+from ablate.report.sweeps_plot import caption as sweeps_caption
 from ablate.report.sweeps_plot import shown_sweeps, sweeps
 from ablate.report.symptoms_plot import CAPTION, ranges, strips
-from ablate.report.text import plural
 from ablate.report.toggles_plot import CAPTION as TOGGLES
 from ablate.report.toggles_plot import shown_toggles, toggles
+from ablate.report.trajectory_plot import CAPTION as TRAJECTORY
+from ablate.report.trajectory_plot import trajectory
+from ablate.report.waterfall_plot import shares, waterfall, waterfall_alt, waterfall_caption
 from ablate.target import Metric
+
+#: Width of the forest plot where the waterfall stands beside it, inches.
+HALF = 3.45
+#: A drawing with its name, group, caption and alternative text.
+Drawn = tuple[Any, str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -31,15 +45,18 @@ class Figure:
 
     Attributes:
         name: of its files, without the suffix.
-        group: where it belongs: `forest`, `symptoms`, `trajectory`, `contexts`, `sweeps`, `looks`, `others`, or `curve:METRIC`.
+        group: where it belongs: `forest`, `waterfall`, `symptoms`, `trajectory`, `pairs`, `interactions`, `contexts`, `sweeps`,
+            `toggles`, `looks`, `others`, `probes`, or `curve:METRIC`.
         caption: what is drawn, bands and smoothing included.
         width: inches.
+        alt: what it shows, for those who can't see it.
     """
 
     name: str
     group: str
     caption: str
     width: float
+    alt: str = ""
 
 
 def draw_all(found: Assessment, curves: Curves, folder: Path) -> list[Figure]:
@@ -48,8 +65,8 @@ def draw_all(found: Assessment, curves: Curves, folder: Path) -> list[Figure]:
         old.unlink()
     with look():
         return [
-            _saved(folder, drawn, Figure(name, group, caption, float(drawn.get_size_inches()[0])))
-            for drawn, name, group, caption in _drawn(found, curves)
+            _saved(folder, drawn, Figure(name, group, caption, float(drawn.get_size_inches()[0]), alt))
+            for drawn, name, group, caption, alt in drawings(found, curves)
         ]
 
 
@@ -59,7 +76,8 @@ def draw_symptoms(results: Sequence[SymptomResult], folder: Path) -> Figure | No
     if not rows:
         return None
     with look():
-        return _saved(folder, ranges(rows, TEXT_WIDTH), Figure("symptoms", "symptoms", CAPTION, TEXT_WIDTH))
+        figure = Figure("symptoms", "symptoms", CAPTION, TEXT_WIDTH, alternatives.symptoms(rows))
+        return _saved(folder, ranges(rows, TEXT_WIDTH), figure)
 
 
 def _saved(folder: Path, drawn: Any, figure: Figure) -> Figure:
@@ -67,33 +85,48 @@ def _saved(folder: Path, drawn: Any, figure: Figure) -> Figure:
     return figure
 
 
-def _drawn(found: Assessment, curves: Curves) -> Any:
-    """(figure, name, group, caption), one at a time."""
+def drawings(found: Assessment, curves: Curves) -> Iterator[Drawn]:
+    """Every figure that the study has data for, one at a time."""
     if found.verdict.fixes:
-        yield forest(found, TEXT_WIDTH), "forest", "forest", forest_caption(found)
+        beside = shares(found) is not None
+        yield forest(found, HALF if beside else TEXT_WIDTH), "forest", "forest", forest_caption(found), forest_alt(found)
+        if beside:
+            yield waterfall(found, TEXT_WIDTH - HALF), "waterfall", "waterfall", waterfall_caption(found), waterfall_alt(found)
+    yield from _of_curves(found, curves)
+    yield from _of_fixes(found)
+    yield from _of_knobs(found)
+    if found.plan.contexts and judged(found):
+        yield contexts(found), "contexts", "contexts", CONTEXTS, alternatives.contexts(found)
     if rows := strips(found.symptoms):
-        yield ranges(rows, TEXT_WIDTH), "symptoms", "symptoms", CAPTION
-    declared = found.plan.target.declaration.metrics
+        yield ranges(rows, TEXT_WIDTH), "symptoms", "symptoms", CAPTION, alternatives.symptoms(rows)
+
+
+def _of_curves(found: Assessment, curves: Curves) -> Iterator[Drawn]:
     for metric, about in cautioned(found).items():
         yield from _cautioned(found, curves, metric, about)
-    others = {name: declared[name].chance if name in declared else None for name in _others(found, curves)}
-    if others:
-        yield (
-            compact(found.plan, curves, others),
-            "curves",
-            "others",
-            _others_caption(found, curves, list(others)),
-        )
-    if shown_sweeps(found):
-        yield sweeps(found), "sweeps", "sweeps", SWEEPS
-    if shown_toggles(found):
-        yield toggles(found), "toggles", "toggles", TOGGLES
+    if others := _others(found, curves):
+        said, alt = captions.others(found, curves, others), alternatives.others(found, curves, others)
+        yield arms(found.plan, curves, others, found.verdict.ranking or found.plan.fixes), "curves", "others", said, alt
+    if rows := shown_probes(found, curves):
+        yield probes(found, curves), "probes", "probes", captions.probes(found, curves, rows), alternatives.probes(rows)
+
+
+def _of_fixes(found: Assessment) -> Iterator[Drawn]:
     if len(found.stage.taken) > 1 and found.verdict.fixes:
-        yield looks(found), "looks", "looks", LOOKS
+        yield looks(found), "looks", "looks", LOOKS, alternatives.looks(found)
     if max((len(points) for points in found.trajectory.values()), default=0) >= 2:
-        yield trajectory(found), "trajectory", "trajectory", TRAJECTORY
-    if found.plan.contexts and judged(found):
-        yield contexts(found), "contexts", "contexts", CONTEXTS
+        yield trajectory(found), "trajectory", "trajectory", TRAJECTORY, alternatives.trajectory(found)
+    if found.verdict.fixes and seed_pairs(found):
+        yield pairs(found), "pairs", "pairs", PAIRS, alternatives.pairs(found)
+    if found.verdict.fixes and shown_pairs(found):
+        yield interactions(found), "interactions", "interactions", INTERACTIONS, alternatives.interactions(found)
+
+
+def _of_knobs(found: Assessment) -> Iterator[Drawn]:
+    if shown_sweeps(found):
+        yield sweeps(found), "sweeps", "sweeps", sweeps_caption(found), alternatives.sweeps(found)
+    if shown_toggles(found):
+        yield toggles(found), "toggles", "toggles", TOGGLES, alternatives.toggles(found)
 
 
 def cautioned(found: Assessment) -> dict[str, Metric]:
@@ -107,63 +140,24 @@ def _logged(found: Assessment, curves: Curves, metric: str) -> bool:
     return any(curves.band(cell, metric) for cell in found.plan.arm_ids())
 
 
-def _cautioned(found: Assessment, curves: Curves, metric: str, about: Metric) -> Any:
+def _cautioned(found: Assessment, curves: Curves, metric: str, about: Metric) -> Iterator[Drawn]:
     if not _logged(found, curves, metric):
         return
-    chance = f" Dashed: the arm's own chance level ({about.chance}, mean over seeds)." if about.chance else ""
-    text = f"{metric}: {_panels(found)}, the others in grey.{chance} {_smoothing(curves, metric)}"
-    name = _file(metric)
-    yield (
-        panels(found.plan, curves, metric, about.chance, CAUTION if about.incomparable else "#0063A0"),
-        name,
-        f"curve:{metric}",
-        text,
-    )
+    twin = None
     if about.twin and _logged(found, curves, about.twin):
-        text = f"{about.twin}: the counterpart that can be compared. {_smoothing(curves, about.twin)}"
-        twin = found.plan.target.declaration.metrics.get(about.twin, Metric(""))
-        yield panels(found.plan, curves, about.twin, twin.chance), _file(about.twin), f"curve:{metric}", text
-
-
-def _panels(found: Assessment) -> str:
-    shown, arms = len(panel_arms(found.plan)), len(found.plan.arms)
-    whole = not found.plan.layout.fraction
-    few = f" for {shown} of {arms} arms" + (" (the ends, each fix alone, each left out)" if whole else "")
-    return f"a panel an arm{few if shown < arms else ''}"
+        twin = (about.twin, found.plan.target.declaration.metrics.get(about.twin, Metric("")).chance)
+    said, alt = captions.panels(found, curves, metric, twin), alternatives.panels(found, curves, metric)
+    yield panels(found.plan, curves, metric, about.chance, twin), _file(metric), f"curve:{metric}", said, alt
 
 
 def _others(found: Assessment, curves: Curves) -> list[str]:
-    shown = set(cautioned(found)) | {about.twin for about in cautioned(found).values()}
-    return [name for name in found.plan.study.curves if name not in shown and _logged(found, curves, name)]
-
-
-def _smoothing(curves: Curves, metric: str) -> str:
-    window = curves.window(metric)
-    over = f"means over windows of {window} steps, then " if window > 1 else ""
-    return f"Line and band: {over}mean over seeds and its 95 % interval."
-
-
-def _others_caption(found: Assessment, curves: Curves, metrics: list[str]) -> str:
-    windowed = sorted({curves.window(name) for name in metrics} - {1})
-    over = f"; of more than {MOST_POINTS} steps, means over {' or '.join(map(str, windowed))} steps are drawn" if windowed else ""
+    """The study's curves that are no probes and are not drawn a panel an arm."""
     declared = found.plan.target.declaration.metrics
-    doubtful = [name for name in metrics if name in declared and declared[name].incomparable]
-    note = f" Not comparable across arms: {', '.join(doubtful)}." if doubtful else ""
-    seeds = plural(found.plan.seeds, "seed")
-    return f"The study's other curves: mean over {seeds}{over}. Arms not named in the key are grey.{note}"
+    shown = set(cautioned(found)) | {about.twin for about in cautioned(found).values()}
+    shown |= {name for name, about in declared.items() if about.probe}
+    return [name for name in found.plan.study.curves if name not in shown and _logged(found, curves, name)]
 
 
 def _file(metric: str) -> str:
     """A metric's name as a file's."""
     return "curve-" + "".join(char if char.isalnum() or char in "-_" else "-" for char in metric)
-
-
-SWEEPS = (
-    "The outcome against each swept knob: mean and 95 % interval, from the noise of all values and seeds of the sweep. Diamond: "
-    "the best mean; filled: can't be told from it (multiple comparisons with the best, 95 %); hollow: shown to be worse. "
-    "Vertical lines: what the fix that sets the knob means by off (dashed) and on (solid)."
-)
-TRAJECTORY = (
-    "Main effect on the outcome as training goes on, with its 95 % interval at each step by itself; the "
-    "shaded strip holds effects too small to matter. The verdict rests on the final outcome alone."
-)

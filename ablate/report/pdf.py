@@ -39,7 +39,9 @@ def typeset(content: Mapping[str, Any], ended: float, figures: Path, out: Path, 
         (root / "content.json").write_text(json.dumps(data, ensure_ascii=False, allow_nan=False), encoding="utf-8")
         for svg in figures.glob("*.svg"):
             shutil.copy(svg, root)
-        pdf = typst.compile(str(root / template), root=str(root), ignore_system_fonts=True, timestamp=int(ended))
+        pdf = typst.compile(
+            str(root / template), root=str(root), ignore_system_fonts=True, timestamp=int(ended), pdf_standards=["ua-1"]
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(out.name + ".part")
     part.write_bytes(pdf)

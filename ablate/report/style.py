@@ -1,21 +1,18 @@
-"""How figures look: sizes, colours that colour-blind readers can tell apart, and how a figure is saved."""
+"""How figures look: sizes and faces, and how a figure is saved. Colours are the palette's."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from ablate.report.palette import INK
+
 #: Width of the text block, inches (A4 with 20 mm margins).
 TEXT_WIDTH = 6.69
-
-#: Colours of the verdict's words (Okabe and Ito's blue and vermilion, darkened for small type on white).
-WORDS = {"helps": "#0063A0", "harms": "#B84A00", "negligible": "#6B7280", "inconclusive": "#8A6D00"}
-INK, FAINT, ACCENT, CAUTION = "#1F2933", "#C9CED6", "#0063A0", "#B84A00"
-#: Colours of lines that are told apart within one panel.
-LINES = ("#0063A0", "#B84A00", "#00785A", "#A3528A", "#8A6D00", "#3E9BD0")
 
 #: A face of matplotlib's own, so that sizes are the same everywhere; SVGs name the body's face before it.
 FACE = "STIXGeneral"
@@ -56,11 +53,20 @@ _RC: Any = {
 
 @contextmanager
 def look() -> Iterator[None]:
-    """Draw in the report's look; the caller's matplotlib settings come back afterwards."""
+    """Draw in the report's look; the caller's matplotlib settings come back afterwards.
+
+    No garbage is collected meanwhile: figures are full of cycles, and to go through all records for each takes a third of it.
+    """
     from matplotlib import rc_context
 
-    with rc_context(_RC):
-        yield
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        with rc_context(_RC):
+            yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def new_figure(width: float, height: float) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,19 @@ import numpy as np
 from ablate.analysis.sweeps import Response
 from ablate.assess import Assessment
 from ablate.design import Plan
-from ablate.report.style import ACCENT, INK, TEXT_WIDTH, grid, new_figure
+from ablate.report.labels import folded, metric_label, param_label
+from ablate.report.palette import INK, FixStyle, fix_styles
+from ablate.report.strokes import columns_of, outer, upright
+from ablate.report.style import TEXT_WIDTH, grid, new_figure
 from ablate.report.text import clipped
 
 #: Largest over smallest value above which a positive knob is drawn on a logarithmic axis.
 LOG_RATIO = 20
+CAPTION = (
+    "The outcome against each swept knob: mean and 95 % interval, from the noise of all values and seeds of the sweep. Diamond: "
+    "the best mean; filled: can't be told from it (multiple comparisons with the best, 95 %); hollow: shown to be worse."
+)
+STRIPES = " Stripes: what the fix that sets the knob means by off (dashed) and on (solid)."
 
 
 def logarithmic(values: Sequence[float]) -> bool:
@@ -70,45 +78,75 @@ def shown_sweeps(found: Assessment) -> list[str]:
     return [name for name, responses in found.sweeps.items() if any(r.mean is not None for r in responses)]
 
 
+def caption(found: Assessment) -> str:
+    """What is drawn; of stripes only where there are any."""
+    return CAPTION + (STRIPES if _marked(found) else "")
+
+
+def _marked(found: Assessment) -> bool:
+    return any(marks(found.plan, name) for name in shown_sweeps(found))
+
+
 def sweeps(found: Assessment) -> Any:
     """A panel a sweep: mean and 95 % interval over seeds at each value."""
     names = shown_sweeps(found)
-    columns = min(2, len(names))
+    columns = columns_of(len(names), 3)
     rows = -(-len(names) // columns)
-    figure = new_figure(TEXT_WIDTH if columns == 2 else 4.2, rows * 1.6 + (rows - 1) * 0.85 + 0.82)
-    all_axes = grid(figure, rows, columns, len(names), (0.56, 0.1, 0.42, 0.4), (0.5, 0.85))
-    for axes, name in zip(all_axes, names, strict=True):
+    top = 0.44 if _marked(found) else 0.12
+    figure = new_figure(min(TEXT_WIDTH, 0.7 + 3.0 * columns), rows * 1.6 + (rows - 1) * (top + 0.6) + top + 0.56)
+    all_axes = grid(figure, rows, columns, len(names), (0.66, 0.1, 0.56, top), (0.34, top + 0.6))
+    bounds = _shared([_limits([r for r in found.sweeps[name] if r.mean is not None]) for name in names])
+    for index, (axes, name) in enumerate(zip(all_axes, names, strict=True)):
+        axes.set_ylim(*bounds)
+        axes.locator_params(axis="y", nbins=6)
         _sweep(axes, found, name)
-    all_axes[0].set_ylabel(clipped(found.plan.study.outcome.metric, 36))
+        outer(axes, index % columns == 0)
+        if index % columns == 0:
+            axes.set_ylabel(folded(metric_label(found.plan, found.plan.study.outcome.metric), 26, 2))
     return figure
+
+
+def _shared(each: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """One scale for all sweeps of the same outcome."""
+    return min(low for low, _ in each), max(high for _, high in each)
 
 
 def _sweep(axes: Any, found: Assessment, name: str) -> None:
     responses = [r for r in found.sweeps[name] if r.mean is not None]
     value_axis(axes, found, name)
+    styles, places = fix_styles(found.plan.fixes), marks(found.plan, name)
+    colour = styles[next(iter(places))[0]].colour if places else INK
+    _draw_marks(axes, places, styles)
     searched = found.plan.study.sweeps[name].values is None
-    axes.plot([r.value for r in responses], [r.mean for r in responses], color=ACCENT, lw=0.6 if searched else 1.2, zorder=3)
+    axes.plot([r.value for r in responses], [r.mean for r in responses], color=colour, lw=0.6 if searched else 1.2, zorder=3)
     best = found.knobs[name].best
     for r in responses:
-        if r.ci:
-            axes.plot([r.value, r.value], r.ci, color=ACCENT, lw=1.1, zorder=3)
+        upright(axes, r.value, r.ci, axes.get_ylim(), color=colour)
         top = best is not None and r.value == best.value
         worse = best is not None and not top and r.value not in best.rivals
-        face = "white" if worse else ACCENT
-        axes.plot([r.value], [r.mean], "D" if top else "o", ms=6 if top else 4.2, mfc=face, mec=ACCENT, zorder=5 if top else 4)
-    axes.set_ylim(*_limits(responses))
-    _draw_marks(axes, marks(found.plan, name))
+        face = "white" if worse else colour
+        axes.plot([r.value], [r.mean], "D" if top else "o", ms=6 if top else 4.2, mfc=face, mec=colour, zorder=5 if top else 4)
     param = found.plan.study.sweeps[name].param
-    axes.set_xlabel(clipped(param if param == name else f"{name}  ({param})", 60))
+    label = param_label(found.plan, param, 24)
+    axes.set_xlabel(label if param == name else f"{clipped(name, 34)}\n{label}", labelpad=2)
 
 
 def value_axis(axes: Any, found: Assessment, name: str) -> None:
-    """The knob's axis: logarithmic where its values read better so, or where they were searched so."""
-    sweep, values = found.plan.study.sweeps[name], [r.value for r in found.sweeps[name]]
-    if not (sweep.log or logarithmic(values)):
+    """The knob's axis: logarithmic where its values read better so, or where they were searched so; 0 may stand before it."""
+    sweep, values = found.plan.study.sweeps[name], sorted({float(r.value) for r in found.sweeps[name]})
+    above = [value for value in values if value > 0]
+    if values[0] == 0 and len(above) > 1 and logarithmic(above) and not sweep.log:
+        axes.set_xscale("symlog", linthresh=above[0], linscale=0.4)
+        axes.set_xlim(-0.35 * above[0], above[-1] * 1.3)
+        ticks = [0.0, *_spaced(above)]
+    elif sweep.log or logarithmic(values):
+        axes.set_xscale("log")
+        ticks = _spaced(values) if sweep.values is not None else _round_values(min(values), max(values))
+    else:
+        room = 0.05 * (values[-1] - values[0]) or 0.5
+        axes.set_xlim(values[0] - room, values[-1] + room)
+        axes.locator_params(axis="x", nbins=5)
         return
-    axes.set_xscale("log")
-    ticks = _spaced(values) if sweep.values is not None else _round_values(min(values), max(values))
     axes.set_xticks(ticks, [f"{value:.4g}" for value in ticks])
     axes.minorticks_off()
 
@@ -125,7 +163,7 @@ def _round_values(low: float, high: float) -> list[float]:
 
 def _spaced(values: Sequence[float]) -> list[float]:
     """The values whose labels have room on a logarithmic axis."""
-    room = 0.05 * np.log(max(values) / min(values))
+    room = 0.08 * np.log(max(values) / min(values))
     kept = [values[0]]
     for value in values[1:]:
         if np.log(value / kept[-1]) > room:
@@ -133,19 +171,18 @@ def _spaced(values: Sequence[float]) -> list[float]:
     return kept
 
 
-def _draw_marks(axes: Any, places: dict[tuple[str, str], float]) -> None:
-    """A line at each mark, and its name above the plot, on above off."""
-    style = {"off": ("#5B6572", (0, (3, 2))), "on": (INK, "-")}
+def _draw_marks(axes: Any, places: dict[tuple[str, str], float], styles: Mapping[str, FixStyle]) -> None:
+    """A pale stripe behind each mark, and its name above the plot, on above off."""
     for (fix, state), place in places.items():
-        colour, dash = style[state]
-        axes.axvline(place, color=colour, lw=0.9, ls=dash, zorder=2)
+        colour = styles[fix].colour
+        dash = (0, (1.0, 0.5)) if state == "off" else "-"
+        axes.axvline(place, color=colour, alpha=0.2, lw=4.5, ls=dash, zorder=0.5)
         across = float(axes.transAxes.inverted().transform(axes.transData.transform((place, 0)))[0])
-        align = "left" if across < 0.25 else "right" if across > 0.75 else "center"
+        align = "left" if across < 0.3 else "right" if across > 0.7 else "center"
         row = 0.17 if state == "on" else 0.05
-        text = f"{clipped(fix, 24)} {state}: {place:.4g}"
         axes.annotate(
-            text, (place, 1), xycoords=("data", "axes fraction"),
-            xytext=(0, 72 * row), textcoords="offset points",
+            f"{clipped(fix, 22)} {state}: {place:.4g}", (place, 1), xycoords=("data", "axes fraction"),
+            xytext=({"left": -3, "right": 3, "center": 0}[align], 72 * row), textcoords="offset points",
             ha=align, va="bottom", color=colour, fontsize=7, annotation_clip=False,
         )  # fmt: skip
 

@@ -7,15 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablate.analysis.symptoms import SymptomResult
-from ablate.report.style import ACCENT, CAUTION, INK, new_figure
-from ablate.report.text import clipped, number
+from ablate.report.palette import CAUTION, INK, SOFT
+from ablate.report.strokes import STRIP
+from ablate.report.style import new_figure
+from ablate.report.text import MINUS, clipped, number
 from ablate.statements import Share
 
 #: Where a mark further off than this is drawn, as an arrow; in half widths of the range from its middle.
-EDGE = 3.0
+EDGE = 2.2
+#: Inches for the names left of the strips, and for the numbers right of them.
+NAMES, NUMBERS = 2.15, 1.95
+#: Where the columns of numbers end, inches right of the strips.
+OBSERVED, ALLOWED = 0.8, 1.95
 CAPTION = (
     "Bar: the range that chance allows, each on its own scale. Ring: reported (several where several were printed). Dot: "
-    "observed here, blue where the two are consistent. An arrow marks what lies further off."
+    "observed here, red where the two differ. An arrow marks what lies further off."
 )
 
 
@@ -57,31 +63,46 @@ def _strips(result: SymptomResult) -> Iterator[Strip]:
 
 
 def ranges(rows: Sequence[Strip], width: float) -> Any:
-    """A row a range, the range from -1 to 1."""
-    figure = new_figure(width, 0.155 * len(rows) + 0.12)
-    axes = figure.add_axes((0.36, 0.02, 0.5, 0.96))
+    """A row a range, drawn from -1 to 1; the numbers stand in columns of their own."""
+    figure = new_figure(width, 0.15 * len(rows) + 0.42)
+    height = figure.get_size_inches()[1]
+    wide = width - NAMES - NUMBERS
+    axes = figure.add_axes((NAMES / width, 0.22 / height, wide / width, 0.15 * len(rows) / height))
     for place, row in enumerate(rows):
         _row(axes, place, row)
-    axes.set(xlim=(-EDGE - 0.25, EDGE + 0.25), ylim=(len(rows) - 0.4, -0.6), xticks=[], yticks=range(len(rows)))
-    axes.set_yticklabels([clipped(row.label, 46) for row in rows])
-    axes.tick_params(axis="y", length=0)
+    axes.set(xlim=(-EDGE - 0.15, EDGE + 0.15), ylim=(len(rows) - 0.5, -0.5))
+    axes.set_yticks(range(len(rows)), [clipped(row.label, 38) for row in rows], fontsize=7)
+    axes.set_xticks([0], ["what chance allows"])
+    axes.tick_params(axis="both", length=0, pad=2)
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
+    for x, text, align in ((OBSERVED, "observed", "right"), (ALLOWED, "chance allows", "right")):
+        axes.annotate(
+            text, (1 + x / wide, -0.5), xycoords=("axes fraction", "data"), xytext=(0, 3), textcoords="offset points",
+            ha=align, va="bottom", fontsize=6.5, color=SOFT, annotation_clip=False,
+        )  # fmt: skip
     return figure
 
 
 def _row(axes: Any, place: int, row: Strip) -> None:
     middle, half = (row.low + row.high) / 2, (row.high - row.low) / 2 or 1.0
-    colour = ACCENT if row.consistent else CAUTION
-    axes.barh(place, 2, left=-1, height=0.5, color="#E3E7EC", zorder=1)
-    for x, bound, align in ((-1.06, row.low, "right"), (1.06, row.high, "left")):
-        axes.text(x, place, row.written(bound), ha=align, va="center", fontsize=6.5, color="#7B8794")
-    for values, fill, edge, size in ((row.reported, "none", INK, 4.5), (row.observed, colour, colour, 4.5)):
+    colour = INK if row.consistent else CAUTION
+    axes.barh(place, 2, left=-1, height=0.52, color=STRIP, zorder=1)
+    for values, fill, edge, size in ((row.reported, "white", INK, 4.5), (row.observed, colour, colour, 4.2)):
         for value in values:
             away = (value - middle) / half
             marker = "o" if abs(away) <= EDGE else ">" if away > 0 else "<"
             x = max(-EDGE, min(EDGE, away))
             axes.plot(x, place, marker, mfc=fill, mec=edge, ms=size, mew=0.9, zorder=3, clip_on=False)
-    low, high = row.written(min(row.observed)), row.written(max(row.observed))
-    said = low if low == high else f"{low} to {high}"
-    axes.text(EDGE + 0.35, place, said, va="center", fontsize=7, color=colour)
+    wide = axes.get_position().width * axes.figure.get_size_inches()[0]
+    columns = ((OBSERVED, _between(row, row.observed), colour), (ALLOWED, _between(row, (row.low, row.high)), SOFT))
+    for x, text, ink in columns:
+        axes.annotate(
+            text, (1 + x / wide, place), xycoords=("axes fraction", "data"), ha="right", va="center", fontsize=7, color=ink,
+            annotation_clip=False,
+        )  # fmt: skip
+
+
+def _between(row: Strip, values: Sequence[float]) -> str:
+    low, high = row.written(min(values)).replace("-", MINUS), row.written(max(values)).replace("-", MINUS)
+    return low if low == high else f"{low} to {high}"

@@ -3,11 +3,43 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+import re
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
 
 from ablate.analysis.effects import Effect
 
+T = TypeVar("T")
 MINUS = "\N{MINUS SIGN}"
+
+
+#: A hyphen that is a minus: before a figure, and after nothing that makes it part of a name, a range, a date or an exponent.
+_HYPHEN = re.compile(r"(?<![\w.\)\]\-/:])-(?=\.?\d)")
+#: Fields whose strings are shown as they were given: names, ids, params, errors.
+VERBATIM = frozenset(
+    {"study", "name", "fix", "param", "params", "meaning", "metric", "id", "cell", "error", "command", "versions"}
+)
+
+
+def with_minus(said: T) -> T:
+    """The same content with a true minus before every negative number, whatever wrote it; strings shown verbatim stay.
+
+    Args:
+        said: a string, or dataclasses, mappings and tuples of such.
+    """
+    made: Any = said
+    if isinstance(said, str):
+        made = true_minus(said)
+    elif isinstance(said, tuple | list):
+        made = type(said)(map(with_minus, said))
+    elif isinstance(said, Mapping):
+        made = {key: value if key in VERBATIM else with_minus(value) for key, value in said.items()}
+    elif is_dataclass(said) and not isinstance(said, type):
+        changed = {f.name: with_minus(getattr(said, f.name)) for f in fields(said) if f.name not in VERBATIM}
+        made = replace(said, **changed)
+    typed: T = made
+    return typed
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -80,6 +112,11 @@ def clipped(text: str, width: int) -> str:
         return text
     head = (width - 1) // 2
     return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
+
+
+def true_minus(text: str) -> str:
+    """The text with a true minus before each negative number; hyphens within words and names stay."""
+    return _HYPHEN.sub(MINUS, text)
 
 
 def plural(count: int, noun: str) -> str:

@@ -6,16 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from ablate.analysis.toggles import Toggle, TogglePoint
+from ablate.analysis.toggles import Toggle
 from ablate.assess import Assessment
-from ablate.report.style import FAINT, INK, TEXT_WIDTH, WORDS, grid, new_figure
+from ablate.report.labels import effect_label, folded, param_label
+from ablate.report.palette import fix_styles
+from ablate.report.strokes import columns_of, dot, minimum_band, titled, upright
+from ablate.report.style import TEXT_WIDTH, grid, new_figure
 from ablate.report.sweeps_plot import value_axis
-from ablate.report.text import clipped
 
 CAPTION = (
     "The effect of turning a fix on at each swept value, with its 95 % interval from the noise of all of these (above 0 is "
-    "better); the shaded strip holds effects too small to matter. Colours are the verdict's, adjusted over the values; hollow: "
-    "can't be told."
+    "better); the shaded strip holds effects too small to matter. Hollow: can't be told (adjusted over the values)."
 )
 #: Panels beside each other.
 COLUMNS = 3
@@ -30,36 +31,29 @@ def shown_toggles(found: Assessment) -> list[tuple[str, Toggle]]:
 def toggles(found: Assessment) -> Any:
     """A panel a fix and knob."""
     shown = shown_toggles(found)
-    columns = min(COLUMNS, len(shown))
+    columns = columns_of(len(shown), COLUMNS)
     rows = -(-len(shown) // columns)
-    width = {1: 3.4, 2: 5.2}.get(columns, TEXT_WIDTH)
-    figure = new_figure(width, rows * 1.25 + (rows - 1) * 0.75 + 0.72)
-    all_axes = grid(figure, rows, columns, len(shown), (0.56, 0.1, 0.42, 0.3), (0.5, 0.75))
-    for axes, (name, toggle) in zip(all_axes, shown, strict=True):
+    figure = new_figure(min(TEXT_WIDTH, 0.76 + 2.4 * columns), rows * 1.25 + (rows - 1) * 0.78 + 0.72)
+    all_axes = grid(figure, rows, columns, len(shown), (0.8, 0.1, 0.44, 0.26), (0.5, 0.78))
+    for index, (axes, (name, toggle)) in enumerate(zip(all_axes, shown, strict=True)):
         _panel(axes, found, name, toggle)
-    all_axes[0].set_ylabel(clipped(f"effect on {found.plan.study.outcome.metric}", 32))
+        if index % columns == 0:
+            axes.set_ylabel(folded(effect_label(found.plan), 26, 2), fontsize=7.5)
     return figure
 
 
 def _panel(axes: Any, found: Assessment, name: str, toggle: Toggle) -> None:
-    minimum = found.plan.study.outcome.minimum_effect
+    minimum, style = found.plan.study.outcome.minimum_effect, fix_styles(found.plan.fixes)[toggle.fix]
     value_axis(axes, found, name)
-    if minimum:
-        axes.axhspan(-minimum, minimum, color=FAINT, alpha=0.35, lw=0, zorder=0)
-    axes.axhline(0, color="#7B8794", lw=0.6, zorder=1)
-    axes.plot([p.value for p in toggle.points], [p.effect.effect for p in toggle.points], color=FAINT, lw=1, zorder=2)
-    for point in toggle.points:
-        _mark(axes, point)
     axes.set_ylim(*_limits(toggle, minimum))
-    axes.set_title(clipped(toggle.fix, 30), color=INK, loc="left")
-    axes.set_xlabel(clipped(toggle.param, 30))
-
-
-def _mark(axes: Any, point: TogglePoint) -> None:
-    colour = WORDS[point.word]
-    axes.plot([point.value] * 2, point.effect.ci(), color=colour, lw=1.1, zorder=3)
-    face = "white" if point.word == "inconclusive" else colour
-    axes.plot([point.value], [point.effect.effect], "o", ms=4.5, mfc=face, mec=colour, zorder=4)
+    axes.locator_params(axis="y", nbins=5)
+    minimum_band(axes, minimum, across=False)
+    axes.plot([p.value for p in toggle.points], [p.effect.effect for p in toggle.points], color=style.colour, lw=0.7, zorder=2)
+    for each in toggle.points:
+        upright(axes, each.value, each.effect.ci(), axes.get_ylim(), color=style.colour)
+        dot(axes, each.value, each.effect.effect, style, hollow=each.word == "inconclusive")
+    titled(axes, toggle.fix, style)
+    axes.set_xlabel(folded(param_label(found.plan, toggle.param), 36, 2), labelpad=2)
 
 
 def _limits(toggle: Toggle, minimum: float) -> tuple[float, float]:

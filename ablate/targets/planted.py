@@ -41,7 +41,10 @@ def resolve(params: Mapping[str, Any]) -> dict[str, Any]:
 @declare(
     params=DEFAULTS,
     resolve=resolve,
-    metrics={"score": Metric("planted outcome", final=True, step=True), "progress": Metric("score so far", step=True)},
+    metrics={
+        "score": Metric("planted outcome", final=True, step=True, unit="points"),
+        "progress": Metric("score so far", step=True, unit="points"),
+    },
 )
 def train(params: Mapping[str, Any], run: Run) -> Mapping[str, float]:
     """Draw an outcome around the planted mean, after so many `seconds`. The seed's share of the noise is the same in every arm.

@@ -74,7 +74,7 @@ def test_only_contexts_with_a_verdict_are_compared() -> None:
     good, bad = verdict(a=(1.0, "helps")), verdict(a=(-1.0, "harms"))
     assert agreement({"small": good, "wide": withheld("why")}) == {}
     assert agreement({"small": good, "lost": withheld("why"), "wide": bad})["a"].differs
-    assert summary({"small": good}, {}) == ""
+    assert summary({"small": good}, {}) == ()
 
 
 @pytest.mark.parametrize(
@@ -96,25 +96,25 @@ def test_the_headline_tells_what_turns_what_only_may_and_what_agrees() -> None:
     other, unsure = verdict(a=(-1.0, "harms"), b=(0.0, "negligible")), verdict(a=(0.9, "inconclusive"), b=(0.0, "negligible"))
     more = verdict(a=(3.0, "helps"), b=(0.0, "negligible"))
 
-    def said(there: Verdict) -> str:
+    def said(there: Verdict) -> tuple[str, ...]:
         both = {OWN: here, "wide": there}
         return summary(both, agreement(both))
 
-    assert said(same) == " The same in every context."
+    assert said(same) == ("The same in every context.",)
     lost = {OWN: here, "wide": same, "lost": withheld("why")}
-    assert summary(lost, agreement(lost)) == " The same in every context that has a verdict."
-    assert said(other) == " a helps as it is and harms in wide."
-    assert said(verdict(a=(0.9, "negligible"), b=(0.0, "negligible"))) == " No fix is shown to differ between contexts."
-    assert said(unsure) == ""
-    assert said(more) == " The words are the same in every context; a by different amounts."
-    assert said(verdict(a=(3.0, "helps"), b=(0.0, "inconclusive"))) == " By how much differs between contexts: a."
+    assert summary(lost, agreement(lost)) == ("The same in every context that has a verdict.",)
+    assert said(other) == ("a helps as it is and harms in wide.",)
+    assert said(verdict(a=(0.9, "negligible"), b=(0.0, "negligible"))) == ("No fix is shown to differ between contexts.",)
+    assert said(unsure) == ()
+    assert said(more) == ("The words are the same in every context; a by different amounts.",)
+    assert said(verdict(a=(3.0, "helps"), b=(0.0, "inconclusive"))) == ("By how much differs between contexts: a.",)
 
 
 @pytest.mark.parametrize("word", ["inconclusive", "helps"])
 def test_that_contexts_agree_is_not_made_of_what_nobody_knows(word: str) -> None:
     alike = verdict(a=(0.5, word), b=(0.0, "inconclusive"))
     both = {OWN: alike, "wide": alike}
-    assert summary(both, agreement(both)) == ""
+    assert summary(both, agreement(both)) == ()
 
 
 def test_a_sentence_says_what_may_be_chance() -> None:

@@ -23,7 +23,8 @@ def test_opposite_effects_are_not_called_negligible() -> None:
     assert found.warnings == (
         f"{said}: what it does depends on the others; a full_factorial or resolution V design would say on which",
     )
-    assert found.headline == f"On m: no fix is shown to change m on average. {said}. Too small to matter: b, c, d, e."
+    assert found.headline == "None of the five fixes is shown to change m on average."
+    assert [each.text for each in found.findings] == [f"{said}.", "Too small to matter: b, c, d, e."]
 
 
 def test_of_several_pairs_the_two_that_differ_most_are_named() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -31,9 +33,10 @@ def test_each_word_is_reached() -> None:
     needed = found.fixes["slight"].seeds_needed
     assert needed is not None and needed > 8
     assert all(found.fixes[name].seeds_needed is None for name in ("up", "down", "none"))
-    assert found.headline.endswith(
-        f"Too small to matter: none. Can't be told from this many seeds: slight (about {needed} seeds would)."
-    )
+    assert [each.text for each in found.findings][-2:] == [
+        "Too small to matter: none.",
+        f"Can't be told from this many seeds: slight (about {needed} seeds would).",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -119,16 +122,17 @@ def test_a_verdict_holds_what_the_parts_say() -> None:
 
 def test_the_headline_tells_what_helps_harms_and_can_not_be_told() -> None:
     y = simulate(np.random.default_rng(6), 8, (2.0, -1.0, 0.0), noise=0.2)
-    text = judge(Table(y), full_factorial(["up", "down", "none"]), "top1", 0.5).headline
-    assert text.startswith("On top1: up helps (+")
-    assert "; down harms (−" in text
-    assert text.endswith("Too small to matter: none.")
-    assert "up" not in judge(Table(y * 0 + 1), full_factorial(["up", "down", "none"]), "top1", 0.0).headline.partition("Can't")[0]
+    found = judge(Table(y), full_factorial(["up", "down", "none"]), "top1", 0.5)
+    assert re.fullmatch(
+        r"up \(\+[12]\.\d\) helps and down \(−[01]\.\d\) harms; with all three on, top1 rises from −?[\d.]+ to −?[\d.]+\.",
+        found.headline,
+    )
+    assert [each.text for each in found.findings] == ["Too small to matter: none."]
     nothing = judge(Table(simulate(np.random.default_rng(8), 3, (0.0,))), full_factorial(["one"]), "top1", 0.0)
     needed = nothing.fixes["one"].seeds_needed
-    assert nothing.headline == (
-        f"On top1: no fix is shown to change top1. Can't be told from this many seeds: one (about {needed} seeds would)."
-    )
+    seen = f"{nothing.fixes['one'].effect.effect:+.2g}".replace("-", "−")
+    assert nothing.headline == f"one is not shown to change top1: the {seen} seen may be chance."
+    assert [each.text for each in nothing.findings] == [f"Can't be told from this many seeds: one (about {needed} seeds would)."]
 
 
 def test_where_there_is_nothing_to_find_something_is_found_in_one_study_of_twenty() -> None:
@@ -163,15 +167,16 @@ def test_a_real_interaction_is_said_in_words_with_the_simple_effects(off: float,
     (when_off, _), (when_on, _) = pair.simple["a"]
     assert (when_off.effect, when_on.effect) == pytest.approx((off, on), abs=0.15)
     assert pair.effect.effect == pytest.approx(when_on.effect - when_off.effect)
-    assert f". {wanted}" in found.headline
-    assert f"{when_on.effect:+.3g} with it on".replace("-", "−") in found.headline
+    (said,) = (each.text for each in found.findings if each.kind == "interaction")
+    assert said.startswith(wanted)
+    assert f"{when_on.effect:+.3g} with it on".replace("-", "−") in said
 
 
 def test_an_interaction_that_is_too_small_or_not_shown_is_left_out_of_the_headline() -> None:
     for off, on, minimum in ((1.0, 1.0, 0.1), (1.0, 1.2, 0.9)):
         found = judge(together(off, on), full_factorial("ab"), "m", minimum)
         assert not found.interactions["a*b"].real
-        assert "while" not in found.headline
+        assert not [each for each in found.findings if each.kind == "interaction"]
         assert not found.interactions["a*b"].simple
 
 

@@ -25,15 +25,16 @@ METRICS = {
         incomparable="the bank changes the number of candidates, the scale changes the logits",
         chance="train/chance_loss",
         twin="train/region_loss_over_chance",
+        unit="nats",
     ),
-    "train/chance_loss": Metric("ln(candidates), nats", step=True),
-    "train/region_loss_over_chance": Metric("region loss ÷ ln(candidates)", step=True),
-    "eval/region_top1": Metric("held-out region retrieval, share of regions whose text is first", step=True, final=True),
-    "eval/region_top1_small": Metric("the same, regions under 1 % of the image", final=True),
-    "eval/region_loss": Metric("held-out region loss under one protocol, nats", final=True),
-    "bank/ptr": Metric("write position of the bank, entries", step=True),
-    "image_norm/min": Metric("smallest norm of a region's image embedding", step=True),
-    "logits_i2t/max": Metric("largest image-to-text logit", step=True),
+    "train/chance_loss": Metric("ln(candidates), nats", step=True, unit="nats"),
+    "train/region_loss_over_chance": Metric("region loss ÷ ln(candidates)", step=True, unit="× chance"),
+    "eval/region_top1": Metric("held-out share of regions whose text is first", step=True, final=True, unit="share"),
+    "eval/region_top1_small": Metric("the same, regions under 1 % of the image", final=True, unit="share"),
+    "eval/region_loss": Metric("held-out region loss under one protocol, nats", final=True, unit="nats"),
+    "bank/ptr": Metric("write position of the bank, entries", step=True, unit="entries", event="bank starts", probe="bank"),
+    "image_norm/min": Metric("smallest norm of a region's image embedding", step=True, unit="1", probe="least norm"),
+    "logits_i2t/max": Metric("largest image-to-text logit", step=True, unit="1"),
 }
 
 
@@ -50,7 +51,9 @@ def train(params: Mapping[str, Any], run: Run) -> Mapping[str, float]:
     raise AssertionError("synthetic studies are not trained")
 
 
-TARGET = Target("synthetic:train", train, Declaration(metrics=METRICS, resolve=resolve))
+TARGET = Target(
+    "synthetic:train", train, Declaration(metrics=METRICS, resolve=resolve, units={"bank_warmup": "forwards"}, step="forward")
+)
 
 
 def _claim(name: str, metric: str, reduction: str, comparison: str, value: float, **more: Any) -> dict[str, Any]:

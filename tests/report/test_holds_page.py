@@ -40,4 +40,4 @@ def test_contexts_courses_and_price_are_in_the_report(tmp_path: Path) -> None:
 def test_a_study_without_them_has_no_such_sections(tmp_path: Path) -> None:
     written = write(planned(sweeps={}, curves=[], claims=[], secondary=[], design={"seeds": 2}), tmp_path)
     assert not written.says("Across contexts") and not written.says("At what price")
-    assert written.says("As training goes on")
+    assert written.says("What each fix does")

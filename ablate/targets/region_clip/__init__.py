@@ -11,7 +11,7 @@ from typing import Any
 
 from ablate.run import Run
 from ablate.target import declare
-from ablate.targets.region_clip.metrics import METRICS
+from ablate.targets.region_clip.metrics import METRICS, UNITS
 from ablate.targets.region_clip.settings import ALIAS, DEFAULTS, resolve
 
 
@@ -71,6 +71,8 @@ def seconds(params: Mapping[str, Any]) -> float:
     prepare=prepare,
     seconds=seconds,
     quick={"forwards": 96, "pretrain_steps": 60},
+    units=UNITS,
+    step="forward",
     version=2,
     diagnose={"forwards": 134, "eval_every": 0},
 )
