@@ -13,11 +13,11 @@ from pydantic import ValidationError
 
 from ablate.analysis.contexts import OWN
 from ablate.assess import Assessment, assess
+from ablate.board import Board
 from ablate.design import Plan, make_plan
 from ablate.driver import default_storage
 from ablate.errors import BadInput
 from ablate.forecast import forecast
-from ablate.progress import Progress
 from ablate.records import Record, Records
 from ablate.report.holds import BEYOND, UNLOGGED, contexts_part, courses_said, price_part
 from ablate.study import load_study
@@ -79,8 +79,8 @@ def test_runs_csv_names_each_runs_context(found: Assessment, tmp_path: Path) -> 
 def test_the_plan_counts_contexts_and_progress_names_their_arms(made: Plan, tmp_path: Path) -> None:
     seen = forecast(made, Records(tmp_path)).as_json()
     assert (seen["contexts"], seen["cells"], seen["runs"]) == (TWO, 24, 144)
-    groups = Progress(made, Records(tmp_path))._planned
-    assert groups["wide: all on"] == 6 and len(groups) == 24
+    shown = {row.name: row.planned for row in Board(made).others}
+    assert shown == {f"{name} (context)": 48 for name in TWO}
 
 
 def test_a_context_that_changes_nothing_takes_no_runs_and_stands_for_the_studys_own_params(tmp_path: Path) -> None:

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"torch", "torchvision", "transformers", "optuna", "mlflow", "ray", "matplotlib", "typst", "pandas", "PIL"}
+HEAVY = {"torch", "torchvision", "transformers", "optuna", "mlflow", "ray", "matplotlib", "typst", "pandas", "PIL"} | {
+    "bokeh",
+    "jinja2",
+}
 #: Where each heavy package may be imported: modules, or packages that end in a dot.
 ALLOWED = {
     "optuna": ("ablate.trials",),
@@ -24,6 +27,8 @@ ALLOWED = {
     "PIL": ("ablate.targets.",),
     "matplotlib": ("ablate.report.",),
     "typst": ("ablate.report.",),
+    "bokeh": ("ablate.report.html.",),
+    "jinja2": ("ablate.report.html.",),
 }
 PURE_MODULES = ("study", "statements", "sections", "arms", "points", "fit", "design", "target", "run", "errors")
 PURE = (*(f"ablate.{name}" for name in PURE_MODULES), "ablate.analysis.")

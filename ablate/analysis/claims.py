@@ -110,6 +110,9 @@ def _holds(claim: Claim, seen: Sequence[float]) -> bool:
 
 
 def _over(seen: Sequence[float], planned: int) -> str:
-    """`5 to 7 over 6 seeds`; of how many, where some did not complete."""
+    """`5 to 7 over 6 seeds`, or `6 in all 6 seeds`; of how many, where some did not complete."""
     count = f"{len(seen)} of {planned} seeds" if len(seen) < planned else f"{len(seen)} seed{'s' * (len(seen) > 1)}"
-    return f"{min(seen):.4g} to {max(seen):.4g} over {count}" if len(seen) > 1 else count
+    low, high = f"{min(seen):.4g}", f"{max(seen):.4g}"
+    if len(seen) == 1:
+        return count
+    return f"{low} to {high} over {count}" if low != high else f"{low} in {'all ' * (len(seen) == planned)}{count}"

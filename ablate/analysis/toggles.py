@@ -67,7 +67,7 @@ class Toggle:
         """What the test adds; nothing where it says what the words do."""
         if self.p_same is None or (self.p_same >= ALPHA and not differ):
             return ""
-        p = "p < 0.001" if self.p_same < 0.001 else f"p = {self.p_same:.2g}"
+        p = "p < 0.001" if self.p_same < 0.001 else f"p = {self.p_same:.{3 if self.p_same < 0.1 else 2}f}"
         if self.p_same < ALPHA:
             return f"; its effect depends on {self.param} ({p})"
         return f"; that its effect depends on {self.param} is not shown ({p})"

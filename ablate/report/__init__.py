@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def write_report(found: Assessment, records: Records, out: Path, paper: str = "a4") -> Path:
-    """Write `report.pdf` and `figures/` (each figure as SVG and PNG) under `out`; returns the PDF's path.
+    """Write `report.pdf`, `report.html` and `figures/` (each figure as SVG and PNG) under `out`; returns the PDF's path.
 
     The same assessment gives the same files, byte for byte: they carry the time of the last run, not of
     the writing.
@@ -26,6 +26,7 @@ def write_report(found: Assessment, records: Records, out: Path, paper: str = "a
     from ablate.report.content import gather
     from ablate.report.curves import Curves
     from ablate.report.gallery import draw_all
+    from ablate.report.html import write_html
     from ablate.report.pdf import typeset
     from ablate.report.png import write_pngs
 
@@ -36,6 +37,7 @@ def write_report(found: Assessment, records: Records, out: Path, paper: str = "a
         said = {**asdict(content), "paper": paper}
         pdf = beside.submit(typeset, said, content.ended, out / "figures", out / "report.pdf")
         pngs = beside.submit(write_pngs, out / "figures", [figure.name for figure in figures])
+        write_html(found, content, curves, out / "figures", out / "report.html")
         pngs.result()
         return pdf.result()
 

@@ -14,9 +14,9 @@ from ablate.report.text import MINUS, clipped, number
 from ablate.statements import Share
 
 #: Where a mark further off than this is drawn, as an arrow; in half widths of the range from its middle.
-EDGE = 2.2
+EDGE = 1.6
 #: Inches for the names left of the strips, and for the numbers right of them.
-NAMES, NUMBERS = 2.15, 1.95
+NAMES, NUMBERS = 2.45, 1.95
 #: Where the columns of numbers end, inches right of the strips.
 OBSERVED, ALLOWED = 0.8, 1.95
 CAPTION = (
@@ -71,7 +71,7 @@ def ranges(rows: Sequence[Strip], width: float) -> Any:
     for place, row in enumerate(rows):
         _row(axes, place, row)
     axes.set(xlim=(-EDGE - 0.15, EDGE + 0.15), ylim=(len(rows) - 0.5, -0.5))
-    axes.set_yticks(range(len(rows)), [clipped(row.label, 38) for row in rows], fontsize=7)
+    axes.set_yticks(range(len(rows)), [clipped(row.label, 52) for row in rows], fontsize=7)
     axes.set_xticks([0], ["what chance allows"])
     axes.tick_params(axis="both", length=0, pad=2)
     for side in ("left", "bottom"):

@@ -73,7 +73,7 @@ def test_seeds_that_never_showed_it_refute_it(lacks: float | None) -> None:
 
 @pytest.mark.parametrize(
     ("n", "planned", "detail"),
-    [(1, 1, "1 seed"), (1, 6, "1 of 6 seeds"), (2, 6, "1 to 1 over 2 of 6 seeds"), (6, 6, "1 to 1 over 6 seeds")],
+    [(1, 1, "1 seed"), (1, 6, "1 of 6 seeds"), (2, 6, "1 in 2 of 6 seeds"), (6, 6, "1 in all 6 seeds")],
 )
 def test_it_says_how_many_seeds_it_rests_on(n: int, planned: int, detail: str) -> None:
     assert judge_claim(claim(), [1.0] * n, planned=planned).detail == detail

@@ -112,8 +112,9 @@ def test_a_run_and_a_report_of_its_copy_are_the_same_bytes(cli: Any, tmp_path: P
     assert done.returncode == 0, done.stderr
     shutil.copytree(tmp_path / "first", tmp_path / "second")
     (tmp_path / "second/report.pdf").unlink()
+    (tmp_path / "second/report.html").unlink()
     assert cli("report", *given, "--out", "second").returncode == 0
-    for name in ("report.pdf", "runs.csv", "verdict.json", "figures/forest.png", "figures/forest.svg"):
+    for name in ("report.pdf", "report.html", "runs.csv", "verdict.json", "figures/forest.png", "figures/forest.svg"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes(), name
     text = squeezed(
         subprocess.run(["pdftotext", "-raw", "first/report.pdf", "-"], cwd=tmp_path, capture_output=True, text=True).stdout

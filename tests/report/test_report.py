@@ -54,7 +54,7 @@ def test_every_figure_is_written_as_svg_and_png(full: Written) -> None:
 def test_same_records_give_the_same_bytes(full: Written, tmp_path: Path) -> None:
     write_report(full.found, Records(full.out), tmp_path)
     files = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(files) == 1 + len(list((full.out / "figures").iterdir()))
+    assert len(files) == 2 + len(list((full.out / "figures").iterdir()))
     assert all((tmp_path / file).read_bytes() == (full.out / file).read_bytes() for file in files)
 
 
