@@ -142,7 +142,7 @@ def test_a_report_is_made_from_the_server_alone(pages, home, tmp_path):
     )  # fmt: skip
     assert back.returncode == 0, back.stderr
     assert "12 runs fetched" in back.stderr
-    for name in ("verdict.json", "report.pdf", "runs.csv"):
+    for name in ("verdict.json", "report.pdf", "report.html", "runs.csv"):
         assert (tmp_path / "back" / name).read_bytes() == (home / "reports/shown" / name).read_bytes(), name
     assert not (tmp_path / "mlflow.db").exists()
     only = subprocess.run(
