@@ -122,6 +122,7 @@ def where(console: Console, pdf: Path, uri: str | None = None, trained: int | No
             console.print(f"{name:<10}{path}", soft_wrap=True, markup=False)
     if uri and uri != "none":
         local = uri == DEFAULT_URI
+        console.print("arms      python -m ablate ui" + ("" if local else f" --tracking-uri {uri}"), soft_wrap=True)
         console.print("compare   mlflow ui" + ("" if local else f" --backend-store-uri {uri}"), soft_wrap=True)
 
 

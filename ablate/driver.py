@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ablate.design import Plan, PlannedRun
 from ablate.engines.base import Engine, Result, Task
 from ablate.errors import AblateError, BadInput, EngineError
+from ablate.kept import beside
 from ablate.records import Record, Records
 
 if TYPE_CHECKING:
+    from ablate.publication import Publication
     from ablate.tracking import Tracker
     from ablate.trials import Trials
 
@@ -70,6 +72,7 @@ class Driver:
         runs = {run.id: run for run in todo}
         if target.declaration.prepare:
             watcher.preparing()
+        self._reach(lambda: self._tracker.begin(beside(self._records.out)))
         prepare(engine, target.name, [run.cell.params for run in one_a_cell(todo)])
         tasks = [Task(run.id, target.name, run.cell.params, run.seed, device) for run in todo]
         for event in engine.run(tasks):
@@ -88,9 +91,9 @@ class Driver:
             if record is not None:
                 self._tell(run, record)
 
-    def publish(self, metrics: Mapping[str, float], artifacts: Sequence[Path]) -> None:
-        """Show the verdict and the report with the study in the mirror."""
-        self._reach(lambda: self._tracker.close(metrics, artifacts))
+    def publish(self, publication: Publication) -> None:
+        """Show the verdict and the report with the study in the mirror, and its arms beside it."""
+        self._reach(lambda: self._tracker.close(publication))
 
     def _keep(self, run: PlannedRun, result: Result) -> Record:
         """Record a result, and tell of it. What the outcome says of it is settled here: a target doesn't know the outcome."""
@@ -112,10 +115,11 @@ class Driver:
         """See to it that both stores hold a record, and that it names them; `anew`: they can only hold an earlier attempt."""
         trial = None if anew else self._trials.holds(run.id, record)
         trial = self._trials.finish(run, record) if trial is None else trial
-        shown = None if anew else self._tracker.shows(run.id, record.state)
+        shown = None if anew else self._tracker.shows(run.id, record.state, trial)
         if shown is None:
-            curves, artifacts = self._records.curves(run.id), self._records.artifacts(run.id)
-            shown = self._reach(lambda: self._tracker.mirror(run, record, curves, artifacts)) or record.mlflow
+            kept, known = self._records, replace(record, trial=trial)
+            parts = kept.curves(run.id), kept.artifacts(run.id), kept.stored(run.id)
+            shown = self._reach(lambda: self._tracker.mirror(run, known, *parts)) or record.mlflow
         if (record.trial, record.mlflow) == (trial, shown):
             return record
         return self._records.link(record, trial=trial, mlflow=shown)

@@ -183,7 +183,7 @@ class Records:
 
     def save(self, record: Record) -> None:
         """Write a record, in place of the one before."""
-        write_atomic(self._place("runs", record.run_id) / f"{record.run_id}.json", json.dumps(asdict(record), indent=1).encode())
+        write_atomic(self._place("runs", record.run_id) / f"{record.run_id}.json", as_json(record))
 
     def link(self, record: Record, **ids: Any) -> Record:
         """Note where the run is known (`trial=`, `mlflow=`)."""
@@ -197,6 +197,11 @@ class Records:
 
         path = self._place("curves", run_id) / f"{run_id}.parquet"
         return pd.read_parquet(path) if path.exists() else pd.DataFrame({"step": []})
+
+    def stored(self, run_id: str) -> Path | None:
+        """The file of a run's curves, where it logged any."""
+        path = self._place("curves", run_id) / f"{run_id}.parquet"
+        return path if path.exists() else None
 
     def series(self, run_id: str) -> Series:
         """The same as arrays, without pandas; read once for all who ask. Empty if the run logged nothing."""
@@ -231,6 +236,11 @@ class Records:
         sink = pa.BufferOutputStream()
         pq.write_table(pa.table(columns), sink)
         write_atomic(self._place("curves", run_id) / f"{run_id}.parquet", sink.getvalue().to_pybytes())
+
+
+def as_json(record: Record) -> bytes:
+    """A record as its file holds it."""
+    return json.dumps(asdict(record), indent=1).encode()
 
 
 _Stamp = tuple[int, int, int] | None

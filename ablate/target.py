@@ -61,6 +61,8 @@ class Declaration:
             Called with resolved params before anything is trained or written.
         fingerprint: identifies the contents of what params name; empty where they name nothing. Runs of other contents are not
             taken for those of a plan.
+        dataset: what a run with these params and this seed trains on, for MLflow: its `name`, and all that tells its contents
+            apart. Where it is not declared, the param `data` names it, if there is one.
         prepare: what all its runs need, made once before the first (a pretrained start).
             Called as `prepare(params)` by every worker at once; it makes a thing once and lets the others wait.
         seconds: about how long a run with these params takes on one core, for `plan` before any was timed.
@@ -76,6 +78,7 @@ class Declaration:
     resolve: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
     check: Callable[[Mapping[str, Any]], None] | None = None
     fingerprint: Callable[[Mapping[str, Any]], str] | None = None
+    dataset: Callable[[Mapping[str, Any], int], Mapping[str, Any]] | None = None
     prepare: Callable[[Mapping[str, Any]], None] | None = None
     seconds: Callable[[Mapping[str, Any]], float] | None = None
     quick: Mapping[str, Any] = field(default_factory=dict)

@@ -258,10 +258,10 @@ def test_a_mirror_that_goes_down_loses_nothing_and_is_caught_up_with(tmp_path, s
     class Falling(MLflowTracker):
         """A tracker whose server goes away after three runs."""
 
-        def mirror(self, run, record, curves, artifacts):
+        def mirror(self, run, record, *parts):
             if sum(bool(state) for _, state in self._shown.values()) == 3:
                 raise ConnectionError("refused")
-            return super().mirror(run, record, curves, artifacts)
+            return super().mirror(run, record, *parts)
 
     plan, records = make(), Records(tmp_path / "out")
     tracker = Falling(f"sqlite:///{tmp_path}/mlflow.db", plan, records.identity())

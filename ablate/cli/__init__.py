@@ -13,11 +13,11 @@ from typing import NoReturn
 
 import typer
 
-from ablate.cli import studies, tools
+from ablate.cli import pages, studies, tools
 from ablate.cli.app import app
 from ablate.errors import AblateError
 
-__all__ = ["app", "main", "studies", "tools"]
+__all__ = ["app", "main", "pages", "studies", "tools"]
 
 INTERRUPTED = 130
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +21,7 @@ from ablate.cli.options import (
     Seeds,
     Set,
     StudyFile,
+    TrackingUri,
     Workers,
     command_line,
     device_for,
@@ -29,6 +29,7 @@ from ablate.cli.options import (
     planned,
     write_all,
 )
+from ablate.cli.pages import tracking_from
 from ablate.errors import BadInput
 
 
@@ -55,18 +56,19 @@ def run(
     from ablate.driver import Driver, default_storage, missing, unchecked
     from ablate.preregistration import register
     from ablate.progress import Progress
+    from ablate.publication import publication
     from ablate.records import Records
     from ablate.search import search, with_asked
     from ablate.sittings import sitting
     from ablate.stages import due, stage, until_decided, with_checks
-    from ablate.tracking import DEFAULT_URI, MLflowTracker, NullTracker
+    from ablate.tracking import MLflowTracker, NullTracker
     from ablate.trials import Trials
 
     plan = planned(study, seeds, quick, set_)
     plan.check()
     records = Records(out or Path("reports") / plan.name)
     plan = plan if fresh else with_asked(plan, records)
-    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    uri = tracking_from(tracking_uri)
     with records.lock():
         if not fresh:
             records.keep_to(plan.fingerprints())
@@ -102,7 +104,7 @@ def run(
                     trained += len(plan.runs) - len(before.runs)
         driver.catch_up(records.load())
         found, pdf = write_all(plan, records, paper)
-        driver.publish(found.headline_metrics(), [pdf, records.out / "verdict.json", records.out / "runs.csv"])
+        driver.publish(publication(found, records))
     console = display.stdout()
     display.verdict(console, found)
     display.where(console, pdf, uri, trained, len(found.plan.runs))
@@ -158,6 +160,8 @@ def report(
     out: Out = None,
     paper: PaperOption = Paper.a4,
     set_: Set = None,
+    from_mlflow: Annotated[bool, typer.Option("--from-mlflow", help="Fetch what OUT lacks from the tracking server.")] = False,
+    tracking_uri: TrackingUri = None,
 ) -> None:
     """Analyse again and rewrite the report from what is stored. Trains nothing."""
     from ablate import display
@@ -167,6 +171,12 @@ def report(
 
     made = planned(study, seeds, quick, set_)
     records = Records(out or Path("reports") / made.name)
+    if from_mlflow:
+        from ablate.tracking.restore import restore
+
+        say(f"{restore(tracking_from(tracking_uri), made, records)} runs fetched")
+    elif tracking_uri:
+        raise BadInput("--tracking-uri: a report is made from OUT; give --from-mlflow as well to fetch what it lacks")
     if not records.load():
         raise BadInput(f"{records.out}: holds no runs; `python -m ablate run {study}` trains them")
     with records.lock():

@@ -116,9 +116,13 @@ def _quantile(count: Array) -> Array:
 
 
 def _wanted(plan: Plan) -> list[str]:
-    """The study's curves with their chance levels and twins, and what the target declares as probes and events."""
+    """The study's curves with their chance levels and twins, the outcome, and what the target declares as probes and events."""
     declared = plan.target.declaration.metrics
-    named = [*plan.study.curves, *(name for name, about in declared.items() if about.probe or about.event)]
+    named = [
+        *plan.study.curves,
+        plan.study.outcome.metric,
+        *(name for name, about in declared.items() if about.probe or about.event),
+    ]
     for name in plan.study.curves:
         if name in declared:
             named += [other for other in (declared[name].chance, declared[name].twin) if other]

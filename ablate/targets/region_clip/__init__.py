@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ablate.run import Run
@@ -35,6 +36,17 @@ def fingerprint(params: Mapping[str, Any]) -> str:
     return ("" if data.made else source.fingerprint(data)) + inputs.model_fingerprint(params["model"])
 
 
+def dataset(params: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """What a run trains on: the scenes that it makes, or the files that params name."""
+    from ablate.targets.region_clip import source
+
+    data = source.Source.of(params)
+    if data.made:
+        made = {key: params[key] for key in ("forwards", "batch_size", "invalid_rate", "model")}
+        return {"name": "made scenes", **made, "seed": seed}
+    return {"name": Path(data.data).name, "path": data.data, "contents": source.fingerprint(data)}
+
+
 def prepare(params: Mapping[str, Any]) -> None:
     """Pretrain the start, unless it is in the cache."""
     from ablate.targets.region_clip.start import ensure_start
@@ -55,6 +67,7 @@ def seconds(params: Mapping[str, Any]) -> float:
     resolve=resolve,
     check=check,
     fingerprint=fingerprint,
+    dataset=dataset,
     prepare=prepare,
     seconds=seconds,
     quick={"forwards": 96, "pretrain_steps": 60},

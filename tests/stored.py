@@ -1,0 +1,53 @@
+"""A small study, carried out in this process into real stores, with its report and its page."""
+
+from ablate.assess import assess
+from ablate.design import make_plan
+from ablate.driver import Driver, default_storage, missing, unchecked
+from ablate.engines.inline import InlineEngine
+from ablate.preregistration import register
+from ablate.publication import publication
+from ablate.records import Records
+from ablate.report import write_report
+from ablate.study import Study
+from ablate.target import load_target
+from ablate.tracking import MLflowTracker
+from ablate.trials import Trials
+from ablate.written import write_results
+
+
+class Silent:
+    """A watcher that watches nothing."""
+
+    def preparing(self):
+        pass
+
+    def started(self, run):
+        pass
+
+    def ended(self, run, record):
+        pass
+
+
+def plan_of(mapping):
+    study = Study.model_validate(mapping)
+    return make_plan(study, load_target(study.target))
+
+
+def carry_out(mapping, out, uri, fresh=False):
+    """Train what is missing, write the report, show it; returns the records."""
+    plan, records = plan_of(mapping), Records(out)
+    with records.lock():
+        stores = Trials(default_storage(records.out), plan), MLflowTracker(uri, plan, records.identity())
+        register(plan, records, fresh)
+        if fresh:
+            for store in (records, *stores):
+                store.forget()
+        driver = Driver(plan, records, *stores)
+        if todo := [*missing(plan, records.load()), *unchecked(plan, records)]:
+            driver.train(todo, InlineEngine(), Silent())
+        driver.catch_up(records.load())
+        found = assess(plan, records)
+        write_results(found, out)
+        write_report(found, records, out)
+        driver.publish(publication(found, records))
+    return records
