@@ -283,7 +283,7 @@ def test_bad_words_end_in_one_line(cli, words, message):
 
 
 def test_a_second_writer_is_refused(cli):
-    study = write(cli.folder, STUDY.replace("fixes:", "params: {seconds: 0.5}\nfixes:"))
+    study = write(cli.folder, STUDY.replace("fixes:", "params: {seconds: 3}\nfixes:"))
     first = subprocess.Popen(command("run", study, *UNTRACKED), cwd=cli.folder, env=environment(), stderr=subprocess.DEVNULL)
     wait_for(lambda: (cli.folder / "reports/small/running.json").exists())
     second = cli("run", study, *UNTRACKED)

@@ -68,7 +68,8 @@ def test_an_arm_is_one_run_with_the_mean_over_its_seeds_and_its_interval(carried
     assert {good.data.tags[key] for key in ("fix.good", "kind", "study")} == {"on", "arm", "trial"}
     assert good.data.tags["fix.bad"] == "off"
     assert good.data.params["helps"] == "1"
-    cell = good.data.tags["cell"]
+    assert not {"cell", "seed", "run_id"} & set(good.data.tags)  # these find trainings alone
+    cell = plan.arms[frozenset({"good"})]
     curves = [records.curves(f"{cell}-{seed}").set_index("step")["progress"] for seed in range(3)]
     mean, low, high = (store.history(good, f"progress_{part}") for part in ("mean", "low", "high"))
     assert list(mean) == list(range(20))
@@ -89,7 +90,7 @@ def test_shown_again_the_arms_stay_as_they_are_and_one_that_changed_is_replaced(
     before = {arm: run.info.run_id for arm, run in store.arms().items()}
     carry_out(STUDY, out, store.uri)
     assert {arm: run.info.run_id for arm, run in store.arms().items()} == before
-    cell = store.arms()["bad"].data.tags["cell"]
+    cell = plan_of(STUDY).arms[frozenset({"bad"})]
     (out / f"runs/{cell}-0.json").unlink()
     changed = json.loads((out / f"runs/{cell}-1.json").read_text())
     changed["metrics"]["score"] += 1

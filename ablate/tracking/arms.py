@@ -1,7 +1,8 @@
 """A run for each arm of a study: means over its seeds with their intervals, so that comparing 8 arms is 8 lines.
 
 MLflow draws no mean over runs. These runs stand beside the study's own run, not under it, where there are trainings alone: so the
-first view of the experiment holds the study and its arms.
+first view of the experiment holds the study and its arms. They lack what only a training has (`cell`, `seed`, `run_id`): a search
+for it finds trainings alone.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ablate.tracking.store import Experiment, key
 #: The tags that say whose arm a run is, which curves it has as JSON, and a hash of what is in it; the last is written last.
 OF, CURVES, HASH = "ablate.arm_of", "ablate.curves", "ablate.content"
 #: Raise it when the same arm is to be shown otherwise.
-VERSION = 1
+VERSION = 2
 
 
 def pages(experiment: str, owner: str, runs: Sequence[str], curves: Sequence[str]) -> dict[str, str]:
@@ -70,7 +71,6 @@ def _create(experiment: Experiment, plan: Plan, owner: str, arm: ArmLines, conte
     tags = {
         "kind": "arm",
         "study": plan.study.name,
-        "cell": arm.cell,
         "arm": arm.label,
         "seeds": str(arm.seeds),
         "quick": str(plan.quick).lower(),

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ablate.report.style import INK, LINES, TEXT_WIDTH, look, new_figure
+from ablate.report.palette import HUES, INK
+from ablate.report.style import TEXT_WIDTH, look, new_figure
 from benchmarks.calibrate.measures import Measured, Rate
 from benchmarks.calibrate.plan import SEEDS, Results
 from benchmarks.calibrate.rules import RULES
@@ -18,8 +19,7 @@ BREAKS = re.compile(r"(?<=,) |(?<=-)(?=tailed)| (?=diverge)")
 MARKERS = ("o", "s", "p", "^", "D", "P", "v", "X")
 #: Where the axis of false finds, a logarithm, ends; what is below is drawn there.
 LEAST = 0.5
-COLOURS = (LINES[0], LINES[1], "#7A1F0B", LINES[2], LINES[3], "#3B2F63", LINES[4], LINES[5])
-STYLES = {rule: (COLOURS[index], MARKERS[index]) for index, rule in enumerate((*RULES, *OPTUNA))}
+STYLES = {rule: (HUES[index], MARKERS[index]) for index, rule in enumerate((*RULES, *OPTUNA))}
 
 
 def draw(results: Results, path: Path) -> None:
