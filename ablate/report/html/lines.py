@@ -59,8 +59,8 @@ class Plot:
         window: steps that each point is a mean over; 1 where every logged step is drawn.
         size: `large` for a metric that can't be compared and for its twin, `half` or `third` of the page for others.
         events: what the vertical lines mark.
-        data: what the script reads: `x`, the name of a step; `window`; the `range` of y; `grids` of steps; and one an arm, or null: `bands`,
-            `levels` of chance, and `starts`, the steps at which something began.
+        data: what the script reads: `x`, the name of a step; `window`; the `range` of y; `grids` of steps; one an arm, or null:
+            `bands`, `levels` of chance, and `starts`, the steps at which something began.
     """
 
     metric: str
