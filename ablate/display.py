@@ -112,6 +112,7 @@ def _defects(defects: Sequence[DefectResult]) -> Table:
 
 def where(console: Console, pdf: Path, uri: str | None = None, trained: int | None = None, planned: int = 0) -> None:
     """Where to look next: the PDF, what lies beside it, and MLflow's page."""
+    from ablate.secrets import without_secrets
     from ablate.tracking import DEFAULT_URI
 
     console.print("")
@@ -121,9 +122,10 @@ def where(console: Console, pdf: Path, uri: str | None = None, trained: int | No
         if path.exists():
             console.print(f"{name:<10}{path}", soft_wrap=True, markup=False)
     if uri and uri != "none":
-        local = uri == DEFAULT_URI
-        console.print("arms      python -m ablate ui" + ("" if local else f" --tracking-uri {uri}"), soft_wrap=True)
-        console.print("compare   mlflow ui" + ("" if local else f" --backend-store-uri {uri}"), soft_wrap=True)
+        said = "" if uri == DEFAULT_URI else without_secrets(uri)
+        console.print("arms      python -m ablate ui" + (f" --tracking-uri {said}" if said else ""), soft_wrap=True)
+        if not said.startswith("http"):  # a server shows its page itself
+            console.print("compare   mlflow ui" + (f" --backend-store-uri {said}" if said else ""), soft_wrap=True)
 
 
 def plan(console: Console, seen: Forecast) -> None:

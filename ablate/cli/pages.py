@@ -12,6 +12,7 @@ import typer
 from ablate.cli.app import app, say
 from ablate.cli.options import TrackingUri
 from ablate.errors import BadInput
+from ablate.secrets import without_secrets
 
 
 @app.command()
@@ -56,4 +57,4 @@ def tracking_from(given: str | None) -> str:
 def _say(found: Mapping[str, str], base: str) -> None:
     """What each page shows, and below it its address, whole on a line; flushed, as whoever reads them waits for them."""
     for name, page in found.items():
-        print(f"{name}\n  {base}/{page}", flush=True)
+        print(f"{name}\n  {without_secrets(base)}/{page}", flush=True)

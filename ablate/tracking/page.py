@@ -10,6 +10,8 @@ from ablate.tracking import links
 from ablate.tracking.store import NOTE, Experiment
 from ablate.tracking.texts import description
 
+#: The experiment's tag that says which folder's study its description is of.
+SHOWN = "ablate.shown"
 #: The verdict as MLflow shows tables.
 TABLE = "verdict_table.json"
 
@@ -31,3 +33,4 @@ def publish(experiment: Experiment, parent: str, publication: Publication, compa
     note = description(publication, files, compared)
     client.set_tag(parent, NOTE, note)
     client.set_experiment_tag(experiment.key, NOTE, note)
+    client.set_experiment_tag(experiment.key, SHOWN, parent)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import signal
@@ -19,6 +18,7 @@ from typing import IO
 from ablate.errors import BadInput
 from ablate.tracking import links
 from ablate.tracking.arms import condition, pages
+from ablate.tracking.page import SHOWN
 from ablate.tracking.store import SETTINGS, Experiment, check_exists, client, is_server, reason
 from ablate.tracking.views import VIEWS
 
@@ -61,7 +61,9 @@ def _newest(uri: str, names: list[str]) -> tuple[Experiment, str, dict[str, str]
     found = []
     for each in (each for each in named if each is not None and each.lifecycle_stage == "active"):
         experiment = Experiment(store, str(each.experiment_id))
-        for parent in itertools.islice(experiment.search("tags.kind = 'study'", newest=True), 1):
+        parents = list(experiment.search("tags.kind = 'study'", newest=True))
+        parents.sort(key=lambda parent: str(parent.info.run_id) != each.tags.get(SHOWN))  # the one that the description is of
+        for parent in parents[:1]:
             found.append((parent.info.start_time, (experiment, str(each.name), dict(parent.data.tags))))
     if not found:
         return None
@@ -94,11 +96,11 @@ def serving(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     Raises:
         BadInput: if it ends before it answers.
     """
-    words = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", HOST, "--port", str(port)]
+    words = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)]
     with TemporaryFile() as log:
         server = subprocess.Popen(
             [*words, "--workers", "1"],
-            env={**SETTINGS, **os.environ},
+            env={**SETTINGS, **os.environ, "MLFLOW_BACKEND_STORE_URI": uri},  # which may hold a password: no word of a command
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
