@@ -30,8 +30,8 @@ NONE = {"a": fix(0.004, "inconclusive"), "b": fix(-0.012, "inconclusive"), "c": 
         (THREE, RISE, "c (+0.089), a (+0.036) and b (+0.007) help; with all three on, top1 rises from 0.158 to 0.299."),
         ({"a": THREE["a"]}, RISE, "a (+0.036) helps; with it on, top1 rises from 0.158 to 0.299."),
         ({"a": THREE["a"]}, STILL, "a (+0.036) helps; with it on, top1 is not shown to change (0.158 to 0.160)."),
-        (MIXED, FALL, "good (+2.1) helps and bad (−1.2) harms; with all three on, top1 falls from 3.21 to 2.50."),
-        (MIXED, None, "On top1, good (+2.1) helps and bad (−1.2) harms."),
+        (MIXED, FALL, "good (+2.10) helps and bad (−1.20) harms; with all three on, top1 falls from 3.21 to 2.50."),
+        (MIXED, None, "On top1, good (+2.10) helps and bad (−1.20) harms."),
         ({"a": fix(-12.0, "harms"), "b": fix(0.2, "inconclusive")}, None, "On top1, a (−12) harms."),
         (
             MANY,
