@@ -8,19 +8,19 @@ from pathlib import Path
 
 from ablate.records import Records, write_atomic
 
-#: Of this moment, or made from the rest.
-MADE = ("running.json", "verdict.json", "diagnosis.json")
+#: What is kept beside the runs. Whatever else lies in the folder is not ours to send anywhere, or to take from a copy.
+BESIDE = ("contents.json", "preregistration.json", "sittings.json", "sweeps.json")
 #: Folders of runs, records last: a record is never without its curves and artifacts.
 RUNS = ("curves", "artifacts", "runs")
 
 
 def beside(out: Path) -> dict[str, Path]:
-    """What a study's folder holds beside the runs of its design: small JSON files, and the runs that check it.
+    """What a study's folder holds beside the runs of its design: a few JSON files, and the runs that check it.
 
     Returns:
         path in the folder → file, in a fixed order.
     """
-    small = [path for path in sorted(out.glob("*.json")) if path.name not in MADE]
+    small = [path for name in BESIDE if (path := out / name).exists()]
     checks = [path for kind in RUNS for path in sorted((out / "checks" / kind).rglob("*")) if path.is_file()]
     return {path.relative_to(out).as_posix(): path for path in (*small, *checks) if path.suffix != ".part"}
 
@@ -30,7 +30,8 @@ def fill(records: Records, copy: Path) -> int:
     out = records.out
     known = {path.stem for path in copy.glob("runs/*.json") if records.load_one(path.stem)}
     lacked = len(list(copy.glob("runs/*.json"))) - len(known)
-    files = (path for path in copy.rglob("*") if path.is_file())
+    ours = {*BESIDE, *RUNS, "checks", "id"}
+    files = (path for path in copy.rglob("*") if path.is_file() and path.relative_to(copy).parts[0] in ours)
     for path in sorted(files, key=lambda path: path.relative_to(copy).parts[0] == "runs"):
         inside = path.relative_to(copy)
         target = out / inside

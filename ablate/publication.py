@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ablate.analysis.effects import Effect
+from ablate.analysis.effects import Effect, mean_effect
 from ablate.design import Plan, run_id
 from ablate.kept import beside
 from ablate.records import Records
@@ -167,7 +167,5 @@ def _interval(values: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, float]
     mean = float(values.mean())
     if len(values) == 1:
         return {"mean": mean}
-    from scipy import stats
-
-    half = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-    return {"mean": mean, "low": mean - half, "high": mean + half}
+    low, high = mean_effect(values).ci()
+    return {"mean": mean, "low": low, "high": high}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,10 +18,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ablate.records import Records, write_atomic
+from ablate.secrets import without_secrets
 
 #: The packages whose versions a reader needs to repeat the study.
 PACKAGES = ("torch", "torchvision", "transformers", "numpy", "scipy", "pyarrow", "optuna", "mlflow", "ray")
-_SECRET = re.compile(r"(?<=://)([^/\s:@]*):[^/\s]*@|((?:password|passwd|token|secret|key)=)[^&\s]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -105,11 +104,6 @@ def sittings(records: Records) -> tuple[Sitting, ...]:
         return tuple(Sitting(**{**each, "study": Commit(**each["study"]), "ablate": Commit(**each["ablate"])}) for each in noted)
     except (OSError, ValueError, TypeError, KeyError):
         return ()
-
-
-def without_secrets(text: str) -> str:
-    """A command line without the passwords of its URLs: `postgresql://me:…@host/db`."""
-    return _SECRET.sub(lambda found: f"{found[2]}…" if found[2] else f"{found[1]}:…@", text)
 
 
 def commit_of(path: Path) -> Commit:

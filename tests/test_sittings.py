@@ -10,7 +10,7 @@ import pytest
 
 from ablate.engines.base import Result, Task, device_name, execute
 from ablate.records import Record, Records
-from ablate.sittings import Commit, commit_of, sitting, sittings, without_secrets
+from ablate.sittings import Commit, commit_of, sitting, sittings
 
 
 def git(folder: Path, *words: str) -> str:
@@ -23,24 +23,6 @@ def note(records: Records, study: Path, command: str = "python -m ablate run stu
         assert sittings(records)[-1].ended == ""
         if fails:
             raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize(
-    ("given", "kept"),
-    [
-        ("--storage postgresql://me:secret@host/db", "--storage postgresql://me:…@host/db"),
-        ("--storage postgresql://me:se@cret:x@host/db", "--storage postgresql://me:…@host/db"),
-        ("--tracking-uri https://:token@host", "--tracking-uri https://:…@host"),
-        (
-            "'postgresql://host/db?user=me&password=secret&sslmode=require'",
-            "'postgresql://host/db?user=me&password=…&sslmode=require'",
-        ),
-        ("sqlite:///optuna.db --seeds 4", "sqlite:///optuna.db --seeds 4"),
-        ("ray://host:10001 --set data=me@host:x", "ray://host:10001 --set data=me@host:x"),
-    ],
-)
-def test_passwords_are_left_out(given: str, kept: str) -> None:
-    assert without_secrets(given) == kept
 
 
 def test_a_commit_is_told_with_what_changed_since(tmp_path: Path) -> None:

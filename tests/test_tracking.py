@@ -8,6 +8,7 @@ from mlflow.entities import RunStatus
 from mlflow.tracking import MlflowClient
 
 from ablate.errors import BadInput
+from ablate.kept import beside
 from ablate.records import Records
 from ablate.tracking import texts
 from ablate.tracking.datasets import dataset_of, digest_of
@@ -160,6 +161,23 @@ def test_a_folder_is_rebuilt_from_the_store_alone(carried, tmp_path):
             assert (tmp_path / "back" / inside).read_bytes() == path.read_bytes(), inside
 
 
+def test_what_others_keep_in_the_folder_goes_nowhere_and_nothing_else_comes_from_a_store(copied, tmp_path):
+    store, out = copied
+    (out / "service-account.json").write_text('{"private": 1}')
+    assert "service-account.json" not in beside(out) and "preregistration.json" in beside(out)
+    (parent,) = store.runs("study")
+    foreign = tmp_path / "package.json"
+    foreign.write_text("{}")
+    store.client.log_artifact(parent.info.run_id, str(foreign), "study")
+    victim = store.runs("run")[0]
+    odd = tmp_path / "conf~mat&rix 'a'.txt"
+    odd.write_text("an artifact")
+    store.client.log_artifact(victim.info.run_id, str(odd))
+    assert restore(store.uri, plan_of(STUDY), Records(tmp_path / "back")) == 12
+    assert not (tmp_path / "back/package.json").exists()
+    assert (tmp_path / "back/artifacts" / victim.data.tags["run_id"] / odd.name).read_text() == "an artifact"
+
+
 def test_a_folder_is_only_given_what_it_lacks_and_none_that_holds_another_studys_runs(copied, tmp_path):
     store, out = copied
     plan = plan_of(STUDY)
@@ -193,7 +211,7 @@ def test_a_store_that_has_nothing_to_give_is_named_and_nothing_is_written(copied
 
 
 def test_names_from_a_store_stay_in_the_folder(copied, tmp_path):
-    for name in ("..", ".", "../x", "a/b", "/etc/x", "", ".hidden", "a\n"):
+    for name in ("..", ".", "../x", "a/b", "/etc/x", "", "a\x00", "a\\b"):
         with pytest.raises(ValueError, match="no file's name"):
             _safe(name)
     store, _ = copied

@@ -34,7 +34,8 @@ class Best:
         rivals: the other values of which one may be the best, in order.
         values: how many were compared.
         seeds: complete paired seeds that they were compared over.
-        edge: whether it is the least or the greatest value compared, so that a better one may lie beyond.
+        edge: whether it is the least or the greatest value compared, so that a better one may lie beyond. Below 0, where most
+            knobs end, none is looked for.
     """
 
     value: float
@@ -138,7 +139,8 @@ def best(at: Sequence[float], values: Array, sign: float) -> Best | None:
     near = lead <= each * np.sqrt(2 * left.mean_square / len(y)) + noise_floor(y)
     top = int(means.argmax())
     rivals = tuple(float(value) for index, value in enumerate(kept) if near[index] and index != top)
-    return Best(float(kept[top]), rivals, len(kept), len(y), kept[top] in (min(kept), max(kept)))
+    edge = bool(kept[top] == max(kept) or kept[top] == min(kept) != 0)
+    return Best(float(kept[top]), rivals, len(kept), len(y), edge)
 
 
 def noise_floor(y: Array) -> float:

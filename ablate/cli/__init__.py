@@ -16,6 +16,7 @@ import typer
 from ablate.cli import pages, studies, tools
 from ablate.cli.app import app
 from ablate.errors import AblateError
+from ablate.secrets import without_secrets
 
 __all__ = ["app", "main", "pages", "studies", "tools"]
 
@@ -27,6 +28,8 @@ def main() -> NoReturn:
     warnings.simplefilter("default", UserWarning)
     warnings.showwarning = _warn
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # a closed terminal, unless the user said nohup
+        signal.signal(signal.SIGHUP, _terminate)
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as error:
@@ -39,7 +42,7 @@ def main() -> NoReturn:
 
 
 def _fail(message: str) -> NoReturn:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {without_secrets(message)}", file=sys.stderr)
     sys.exit(2)
 
 
@@ -49,4 +52,4 @@ def _terminate(*_: object) -> NoReturn:
 
 def _warn(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
     if issubclass(category, UserWarning):
-        print(f"warning: {message}", file=sys.stderr)
+        print(f"warning: {without_secrets(str(message))}", file=sys.stderr)

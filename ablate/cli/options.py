@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ablate.errors import BadInput
+from ablate.secrets import word_without_secrets
 
 if TYPE_CHECKING:
     from ablate.assess import Assessment
@@ -89,15 +90,15 @@ def engine_for(name: EngineName, workers: int | None, address: str | None, resou
 
 
 def command_line(command: str, study: Path, **options: Any) -> str:
-    """A command line that a shell takes: options that are None, False or empty are left out."""
+    """A command line that a shell takes, without passwords: options that are None, False or empty are left out."""
     words = ["python", "-m", "ablate", command, str(study)]
     for name, value in options.items():
         flag = "--" + name.strip("_").replace("_", "-")
         if value is True:
             words.append(flag)
-        elif value not in (None, False):
+        elif value is not None and value is not False:
             words += [word for each in (value if isinstance(value, list) else [value]) for word in (flag, str(each))]
-    return shlex.join(words)
+    return shlex.join(map(word_without_secrets, words))
 
 
 def write_all(plan: Plan, records: Records, paper: Paper = Paper.a4) -> tuple[Assessment, Path]:

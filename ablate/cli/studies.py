@@ -104,10 +104,11 @@ def run(
                     trained += len(plan.runs) - len(before.runs)
         driver.catch_up(records.load())
         found, pdf = write_all(plan, records, paper)
-        driver.publish(publication(found, records))
-    console = display.stdout()
-    display.verdict(console, found)
-    display.where(console, pdf, uri, trained, len(found.plan.runs))
+        console = display.stdout()
+        display.verdict(console, found)
+        display.where(console, pdf, uri, trained, len(found.plan.runs))
+        console.file.flush()
+        driver.publish(publication(found, records))  # last: a store that is slow keeps nobody from the answer
     raise typer.Exit(0 if found.complete else 3)
 
 
@@ -175,7 +176,7 @@ def report(
         from ablate.tracking.restore import restore
 
         say(f"{restore(tracking_from(tracking_uri), made, records)} runs fetched")
-    elif tracking_uri:
+    elif tracking_uri not in (None, "none"):
         raise BadInput("--tracking-uri: a report is made from OUT; give --from-mlflow as well to fetch what it lacks")
     if not records.load():
         raise BadInput(f"{records.out}: holds no runs; `python -m ablate run {study}` trains them")

@@ -8,6 +8,7 @@ from ablate.analysis.sweeps import Best, listed
 from ablate.analysis.verdict import FixVerdict
 from ablate.assess import Assessment
 from ablate.report.text import interval, number, plural, point
+from ablate.tables import design_table
 
 
 def undecided(found: Assessment) -> tuple[str, ...]:
@@ -34,8 +35,11 @@ def _would(found: Assessment, fix: FixVerdict) -> str:
     if not fix.seeds_needed:
         return "no number of seeds can be named"
     size = max(abs(fix.effect.effect), found.plan.study.outcome.minimum_effect)
-    more = fix.seeds_needed - found.plan.seeds
-    return f"about {fix.seeds_needed} paired seeds, {more} more, would show an effect of {number(size, 2)}"
+    shown = f"would show an effect of {number(size, 2)}"
+    more = fix.seeds_needed - len(design_table(found.plan, found.records, found.plan.study.outcome).complete())
+    if more <= 0:
+        return f"as many seeds {shown} in 80 % of studies"
+    return f"about {fix.seeds_needed} paired seeds, {more} more, {shown}"
 
 
 def _growing(found: Assessment) -> Iterator[str]:
@@ -59,19 +63,14 @@ def _sweeps(found: Assessment) -> Iterator[str]:
             yield f"{what}: {knob.sentence}."
         elif best.flat:
             yield f"{what}: any of the {best.values} values tried may be it."
-        elif best.rivals or _open_end(best):
+        elif best.rivals or best.edge:
             yield f"{what}: {_rivals(best)}."
-
-
-def _open_end(best: Best) -> bool:
-    """Whether a better value may lie beyond; below 0, where most knobs end, none is looked for."""
-    return best.edge and best.value != 0
 
 
 def _rivals(best: Best) -> str:
     values = [f"{value:g}" for value in sorted((best.value, *best.rivals))]
     said = f"{listed(values)} can't be told apart" if best.rivals else f"{best.value:g} so far"
-    return said + ("; beyond the last value tried may lie a better one" if _open_end(best) else "")
+    return said + ("; beyond the last value tried may lie a better one" if best.edge else "")
 
 
 def _claims(found: Assessment) -> Iterator[str]:

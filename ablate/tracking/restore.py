@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 #: Downloads at a time from a server; a store on this machine is read one file after the other.
 AT_ONCE = 8
-#: Whatever a store holds, a file's name is no path: letters, digits and marks, and not hidden.
-NAME = re.compile(r"[\w@%+=,()\[\] -][\w@%+=,()\[\] .-]*")
+#: Whatever a store holds, a file's name is no path.
+NAME = re.compile(r"[^/\\\x00]+")
 
 
 def restore(uri: str, plan: Plan, records: Records) -> int:

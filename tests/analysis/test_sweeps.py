@@ -67,6 +67,8 @@ def test_the_set_holds_the_best_value_in_95_percent_of_studies(spread: np.ndarra
 def test_less_is_better_where_the_goal_says_so() -> None:
     y = np.array([[1.0, 5.0], [1.1, 5.2], [0.9, 4.9]])
     assert best([10, 20], y, -1) == Best(10.0, (), 2, 3, edge=True)
+    assert best([0, 20], y, -1) == Best(0.0, (), 2, 3, edge=False)  # nothing is looked for below 0
+    assert best([-20, 0], y, 1) == Best(0.0, (), 2, 3, edge=True)
     assert best([10, 20], y, 1) == Best(20.0, (), 2, 3, edge=True)
 
 
