@@ -47,13 +47,15 @@ def headline(fixes: Mapping[str, FixVerdict], metric: str, minimum: float = 0.0,
         ends: the outcome with all fixes off and with all on, where the design has both.
     """
     found = {which: _largest(fixes, which) for which in ("helps", "harms")}
-    if not any(found.values()):
+    named = [effect.effect for group in found.values() for _, effect in group[:MOST]]
+    if not named:
         return f"{_nothing(fixes, metric, minimum)}."
     said = [_group(group, which) for which, group in found.items() if group]
     text = (", and " if any(len(group) > 1 for group in found.values()) else " and ").join(said)
     if ends is None:
         return f"On {metric}, {text}."
-    return f"{text}; with {_all(len(fixes))} on, {_moved(ends, metric)}."
+    places = min(_places(effect, 2) for effect in named)
+    return f"{text}; with {_all(len(fixes))} on, {_moved(ends, metric, places)}."
 
 
 def findings(
@@ -97,10 +99,10 @@ def _all(count: int) -> str:
     return {1: "it", 2: "both"}.get(count) or f"all {COUNTS[count] if count < len(COUNTS) else count}"
 
 
-def _moved(ends: Ends, metric: str) -> str:
+def _moved(ends: Ends, metric: str, places: int) -> str:
     """`top1 rises from 0.158 to 0.299`, in the metric's own direction."""
     off, on = ends.off.effect, ends.on.effect
-    places = max(_places(max(abs(off), abs(on)), 3), _places(ends.difference.effect, 2))
+    places = max(places, _places(max(abs(off), abs(on)), 3))
     span = f"{_fixed(off, places)} to {_fixed(on, places)}"
     low, high = ends.difference.ci()
     if low <= 0 <= high:
@@ -167,7 +169,7 @@ def _sentence(fixes: Mapping[str, FixVerdict], found: Interaction) -> str:
 
     fix, other = min(readings, key=plainness)
     (off_effect, off), (on_effect, on) = found.simple[fix]
-    parts = f"{_point(on_effect)} with it on, {_point(off_effect)} with it off"
+    parts = f"{_shown(on_effect)} with it on, {_shown(off_effect)} with it off"
     signs = {off, on}
     if signs == {"helps", "harms"}:
         first, second = ("on", "off") if on == "helps" else ("off", "on")
@@ -188,7 +190,3 @@ def signed(effect: Effect) -> str:
     """`+0.041, 95 % interval +0.012 to +0.07`."""
     low, high = effect.ci()
     return f"{effect.effect:+.3g}, 95 % interval {low:+.3g} to {high:+.3g}".replace("-", "−")
-
-
-def _point(effect: Effect) -> str:
-    return f"{effect.effect:+.3g}".replace("-", "−")

@@ -85,6 +85,8 @@ def p_value(p: float) -> str:
 
 def param(value: Any) -> str:
     """A param's value as the study file has it."""
+    if isinstance(value, float) and value == 0:
+        return "0"
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     return f"{value:g}" if isinstance(value, float) and 1e-4 <= abs(value) < 1e6 and len(f"{value:g}") < 7 else str(value)
