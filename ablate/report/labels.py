@@ -10,6 +10,8 @@ from ablate.report.text import clipped
 
 #: Where a target declares no unit.
 OWN = "own\N{NO-BREAK SPACE}unit"
+#: What a unit of 1 means.
+NONE = "no\N{NO-BREAK SPACE}unit"
 
 
 def metric_unit(plan: Plan, metric: str) -> str:
@@ -20,12 +22,12 @@ def metric_unit(plan: Plan, metric: str) -> str:
 
 
 def bracketed(plan: Plan, metric: str, gap: str = " ") -> str:
-    """A metric's unit as it stands behind its name: ` (share)`; nothing for a pure number, whose unit is 1."""
+    """A metric's unit as it stands behind its name: ` (share)`; a pure number, whose unit is 1, is said to have none."""
     return _bracketed(metric_unit(plan, metric), gap)
 
 
 def _bracketed(unit: str, gap: str = " ") -> str:
-    return "" if unit == "1" else f"{gap}({unit})"
+    return f"{gap}({NONE if unit == '1' else unit})"
 
 
 def metric_label(plan: Plan, metric: str, width: int = 44) -> str:
