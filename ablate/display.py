@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
 
 def verdict(console: Console, found: Assessment) -> None:
-    """Claims, warnings, the headline, the verdict table, and how the study's own checks ended."""
+    """The headline, the verdict table, findings and warnings; then claims, sweeps, and how the study's own checks ended."""
     from ablate.checked import summary
     from ablate.report.knobs import sweep_lines
 
-    if found.claims:
-        _claims(console, found.claims)
-    for warning in found.warnings:
-        console.print(f"[yellow]warning[/yellow] {escape(warning)}")
-    console.print(f"\n[bold]{escape(found.verdict.headline)}[/bold]")
-    for finding in found.verdict.findings:
-        console.print(escape(finding.text))
-    console.print()
+    console.print(f"\n[bold]{escape(found.verdict.headline)}[/bold]\n")
     if found.verdict.fixes:
         console.print(fixes_table(found, console.width))
+    for finding in found.verdict.findings:
+        console.print(escape(finding.text))
+    for warning in found.warnings:
+        console.print(f"[yellow]warning[/yellow] {escape(warning)}")
+    if found.claims:
+        console.print()
+        _claims(console, found.claims)
     for line in sweep_lines(found):
         console.print(escape(line), soft_wrap=True)
     console.print(f"checks    {escape(summary(found.checks))}", soft_wrap=True)

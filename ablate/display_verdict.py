@@ -27,6 +27,7 @@ LAYOUTS = (
     ("beside", "beside", 2),
     ("below", "below", 3),
     ("below", "below", 2),
+    ("below", "below", 1),
     ("beside", "none", 2),
     ("below", "none", 2),
     ("below", "none", 1),

@@ -67,6 +67,7 @@ class Publication:
         metrics: each fix's effect.
         table: the verdict's rows, under `COLUMNS`.
         arms: the arms of the design.
+        comparable, incomparable: the outcome and the curves that can be compared across arms, and the curves that can't.
         files: what people open, all from the study's folder.
         figures: the folder of the figures, where there are any.
         kept: what `report --from-mlflow` needs beside the runs, by its path in the study's folder.
@@ -79,6 +80,8 @@ class Publication:
     metrics: Mapping[str, float] = field(default_factory=dict)
     table: tuple[tuple[Any, ...], ...] = ()
     arms: tuple[ArmLines, ...] = ()
+    comparable: tuple[str, ...] = ()
+    incomparable: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     figures: Path | None = None
     kept: Mapping[str, Path] = field(default_factory=dict)
@@ -86,18 +89,22 @@ class Publication:
 
 def publication(found: Assessment, records: Records) -> Publication:
     """Gather what is shown of a study whose report was written."""
+    from ablate.report.content import all_warnings
     from ablate.report.curves import Curves
 
     outcome, figures = found.plan.study.outcome, records.out / "figures"
     curves = Curves(found.plan, found.records, records)
+    comparable, incomparable = _by_comparability(found.plan)
     return Publication(
         headline=found.verdict.headline,
         outcome=f"{outcome.metric}, {'more' if outcome.goal == 'maximize' else 'less'} is better",
         place=found.stage.place,
-        warnings=found.warnings,
+        warnings=all_warnings(found, curves),
         metrics=found.headline_metrics(),
         table=verdict_rows(found),
         arms=tuple(arm_lines(found, curves)),
+        comparable=comparable,
+        incomparable=incomparable,
         files=tuple(path for name in FILES if (path := records.out / name).exists()),
         figures=figures if figures.is_dir() else None,
         kept=beside(records.out),
@@ -158,6 +165,13 @@ def _arm(found: Assessment, curves: Curves, key: str) -> ArmLines | None:
 def step_metrics(plan: Plan) -> list[str]:
     """The study's curves, and the outcome where it is logged as training goes on."""
     return list(dict.fromkeys((*plan.study.curves, plan.study.outcome.metric)))
+
+
+def _by_comparability(plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The outcome and the curves that can be compared across arms, and those that can't."""
+    declared, names = plan.target.declaration.metrics, [plan.study.outcome.metric, *plan.study.curves]
+    unlike = {name for name in names if name in declared and declared[name].incomparable}
+    return tuple(name for name in dict.fromkeys(names) if name not in unlike), tuple(sorted(unlike))
 
 
 def _interval(values: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, float]:

@@ -125,6 +125,25 @@ def test_the_study_has_a_description_its_report_the_verdict_as_a_table_and_the_m
     assert parent.info.status == "FINISHED"
 
 
+def test_trainings_say_whether_they_are_of_the_design(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = Store(f"sqlite:///{tmp_path}/mlflow.db")
+    sweep = {"param": "helps", "values": [3, 4], "fixes": "all_off"}
+    mapping = STUDY | {"name": "trial", "sweeps": {"more": sweep}, "contexts": {"other": {"evals": 2}}}
+    carry_out(mapping, tmp_path / "out", store.uri)
+    told = {run.info.run_id: run.data.tags["part"] for run in store.runs("run")}
+    assert [list(told.values()).count(part) for part in ("design", "context", "sweep")] == [12, 12, 6]
+    for run in told:  # as an earlier version left them
+        store.client.delete_tag(run, "part")
+    carry_out(mapping, tmp_path / "out", store.uri)
+    assert {run.info.run_id: run.data.tags["part"] for run in store.runs("run")} == told
+
+
+def test_why_a_server_is_not_reached_is_said_in_a_few_words():
+    with pytest.raises(BadInput, match=r"^--tracking-uri: 'http://127.0.0.1:1' can't be opened \(Connection refused\); give one"):
+        find_pages("http://127.0.0.1:1")
+
+
 def test_system_metrics_are_not_logged_where_mlflow_is_told_not_to(monkeypatch):
     monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "false")
     monitor = Monitor("nonsense://", "nowhere")

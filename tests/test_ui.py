@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
+from ablate.tracking.colours import colour_of
 from tests.builders import FIXES, raw, write_study
 from tests.shell import ROOT, command, environment
 from tests.stored import carry_out
@@ -33,6 +34,12 @@ def home(tmp_path_factory):
     return folder
 
 
+def addresses(lines):
+    """What each page shows → its address."""
+    said = [line.strip() for line in lines]
+    return dict(zip(said[::2], said[1::2], strict=True))
+
+
 @pytest.fixture(scope="module")
 def pages(home):
     """`ablate ui`, from the first address that it prints to Ctrl-C: what it shows → address."""
@@ -48,7 +55,7 @@ def pages(home):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:
-        yield dict(re.split(r"\s{2,}", ui.stdout.readline().strip()) for _ in range(4))
+        yield addresses(ui.stdout.readline() for _ in range(12))
     finally:
         ui.send_signal(signal.SIGINT)
         assert ui.wait(60) == 0
@@ -93,22 +100,26 @@ def test_the_experiment_opens_among_trainings_and_lists_the_study_its_arms_and_i
     expect(page.get_by_text("17 matching runs")).to_be_visible()  # with the 12 trainings under the study's
 
 
-def test_runs_are_grouped_by_a_fix(shown):
-    page = shown("shown")
-    page.get_by_role("button", name="Group by").click()
-    page.get_by_role("menuitemcheckbox", name="fix.good").click()
+def test_a_view_has_both_sides_of_a_fix_of_trainings_alone(shown):
+    page = shown("good on, off")
+    expect(page.get_by_text("Group by: fix.good")).to_be_visible()
     for side in ("on", "off"):
         expect(page.get_by_text(f"Group: {side}").first).to_be_visible()
     expect(page.get_by_role("link", name="good · seed 0", exact=True)).to_be_visible()
+    expect(page.get_by_text("on (progress)")).to_be_visible()
+    expect(page.get_by_text("mean of 3 seeds")).to_have_count(0)
     keep(page, "grouped")
 
 
-def test_the_arms_curves_are_overlaid_in_one_plot(shown, home):
-    page = shown("progress")
-    expect(page.get_by_text("good · mean of 3 seeds (progress_mean)").first).to_be_visible()
+def test_the_arms_curves_are_overlaid_in_their_own_colours(shown, pages):
+    assert list(pages) == ["shown", "curves", "every curve", "arms", "good on, off", "bad on, off"]
+    page = shown("curves")
+    page.set_viewport_size({"width": 1280, "height": 1800})
     drawn = page.locator(".scatterlayer .trace .js-line")
-    expect(drawn).to_have_count(8)  # each once smoothed and once as it is, though nothing is smoothed
-    assert len({line.get_attribute("d") for line in drawn.all()}) == 4
+    expect(drawn).to_have_count(16)  # 4 arms in 2 charts, each once smoothed and once as it is, though nothing is smoothed
+    colours = {tuple(map(int, re.findall(r"\d+", line.evaluate("line => line.style.stroke"))[:3])) for line in drawn.all()}
+    arms = [{"good": good, "bad": bad} for good in (False, True) for bad in (False, True)]
+    assert colours == {tuple(bytes.fromhex(colour_of(arm)[1:])) for arm in arms}
     keep(page, "curves")
     page = shown("arms")
     expect(page.get_by_role("heading", name="Comparing 4 Runs from 1 Experiment")).to_be_visible()
@@ -148,4 +159,4 @@ def test_a_report_is_made_from_the_server_alone(pages, home, tmp_path):
     only = subprocess.run(
         command("ui", "--tracking-uri", server), cwd=tmp_path, env=environment(), text=True, capture_output=True
     )
-    assert dict(re.split(r"\s{2,}", line) for line in only.stdout.splitlines()) == pages
+    assert addresses(only.stdout.splitlines()) == pages

@@ -6,6 +6,7 @@ incomplete; 130 interrupted, with all that finished kept.
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import warnings
@@ -21,6 +22,8 @@ from ablate.secrets import without_secrets
 __all__ = ["app", "main", "pages", "studies", "tools"]
 
 INTERRUPTED = 130
+#: Words about how a value was read, which say nothing of it.
+PYDANTICS = re.compile(r"Value error, |(?<=valid integer), unable to parse string as an integer")
 
 
 def main() -> NoReturn:
@@ -33,7 +36,7 @@ def main() -> NoReturn:
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as error:
-        _fail(" ".join(error.format_message().split()))
+        _fail(PYDANTICS.sub("", " ".join(error.format_message().split())))
     except AblateError as error:
         _fail(str(error))
     if code == INTERRUPTED:  # typer turns KeyboardInterrupt into this code

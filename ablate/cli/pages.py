@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from ablate.cli.app import app
+from ablate.cli.app import app, say
 from ablate.cli.options import TrackingUri
+from ablate.errors import BadInput
 
 
 @app.command()
@@ -18,6 +19,7 @@ def ui(
     study: Annotated[
         Path | None, typer.Argument(metavar="[STUDY.yaml]", help="The study file; default the newest study.")
     ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="The study's runs of --quick.")] = False,
     tracking_uri: TrackingUri = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Of this machine.")] = 5000,
 ) -> None:
@@ -27,13 +29,16 @@ def ui(
     from ablate.tracking.store import is_server
 
     uri = tracking_from(tracking_uri)
-    name = load_study(study).name if study else None
+    if quick and study is None:
+        raise BadInput("--quick: names no study; give its file as well, or neither for the newest")
+    name = load_study(study).name + ("-quick" if quick else "") if study else None
     if is_server(uri):
         _say(find_pages(uri, name), address(uri, port))
         return
     check_port(port)
     found = find_pages(uri, name)
     try:
+        say("starting MLflow's page (Ctrl-C ends it) …")
         with serving(uri, port) as server:
             _say(found, address(uri, port))
             server.wait()
@@ -49,7 +54,6 @@ def tracking_from(given: str | None) -> str:
 
 
 def _say(found: Mapping[str, str], base: str) -> None:
-    """The addresses; flushed, as whoever reads them waits for them."""
-    width = max(map(len, found)) + 2
+    """What each page shows, and below it its address, whole on a line; flushed, as whoever reads them waits for them."""
     for name, page in found.items():
-        print(f"{name:<{width}}{base}/{page}", flush=True)
+        print(f"{name}\n  {base}/{page}", flush=True)

@@ -126,8 +126,8 @@ class Content:
 def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Content:
     """Everything that the template sets."""
     outcome, price, rows = found.plan.study.outcome, price_part(found), fix_rows(found)
-    raw = tuple(filter(None, (_raw(found, curves, name, about) for name, about in cautioned(found).items())))
-    warnings = (*found.warnings, *(_otherwise(each) for each in raw if not each.agrees))
+    raw = _raws(found, curves)
+    warnings = _warnings(found, raw)
     content = Content(
         study=found.plan.name,
         quick=found.plan.quick,
@@ -163,6 +163,19 @@ def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Cont
         ended=max((record.started + record.seconds for record in found.records.values()), default=0.0),
     )
     return with_minus(content)
+
+
+def all_warnings(found: Assessment, curves: Curves) -> tuple[str, ...]:
+    """What to know before believing the verdict: of the assessment, and of metrics that would rank the fixes otherwise."""
+    return _warnings(found, _raws(found, curves))
+
+
+def _warnings(found: Assessment, raw: Sequence[RawRanking]) -> tuple[str, ...]:
+    return (*found.warnings, *(_otherwise(each) for each in raw if not each.agrees))
+
+
+def _raws(found: Assessment, curves: Curves) -> tuple[RawRanking, ...]:
+    return tuple(filter(None, (_raw(found, curves, name, about) for name, about in cautioned(found).items())))
 
 
 def _row(name: str, effect: Effect, p: float) -> EffectRow:

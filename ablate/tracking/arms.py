@@ -18,23 +18,29 @@ from ablate.publication import ArmLines
 from ablate.tracking import colours, links
 from ablate.tracking.store import Experiment, key
 
-#: The tags that say whose arm a run is, which curves it has as JSON, and a hash of what is in it; the last is written last.
-OF, CURVES, HASH = "ablate.arm_of", "ablate.curves", "ablate.content"
+#: The tags that say whose arm a run is, and a hash of what is in it, which is written last.
+OF, HASH = "ablate.arm_of", "ablate.content"
 #: Raise it when the same arm is to be shown otherwise.
 VERSION = 2
 
 
-def pages(experiment: str, owner: str, runs: Sequence[str], curves: Sequence[str]) -> dict[str, str]:
+def condition(owner: str) -> str:
+    """What a study's arms meet, and no other run."""
+    return f"tags.`{OF}` = '{owner}'"
+
+
+def pages(experiment: str, owner: str, runs: Sequence[str], views: Mapping[str, str]) -> dict[str, str]:
     """Addresses of pages that show a study's arms side by side, by what they show.
 
     Args:
         experiment: its id.
-        runs, curves: of the arms.
+        runs: the arms'.
+        views: addresses of what the study left (`views`); the first shows its arms.
     """
     if not runs:
         return {}
-    shown = {"every curve": links.charts(experiment, f"tags.`{OF}` = '{owner}'"), "arms": links.compare(experiment, runs)}
-    return shown | {name: links.curves(experiment, runs, f"{name}_mean") for name in curves[:1]}
+    whole = {"every curve": links.charts(experiment, condition(owner)), "arms": links.compare(experiment, runs)}
+    return dict(list(views.items())[:1]) | whole | dict(list(views.items())[1:])
 
 
 def fix_tags(fixes: Mapping[str, bool]) -> dict[str, str]:
@@ -60,7 +66,7 @@ def forget(experiment: Experiment, owner: str) -> None:
 
 
 def _runs(experiment: Experiment, owner: str) -> list[Any]:
-    return list(experiment.search(f"tags.`{OF}` = '{owner}'"))
+    return list(experiment.search(condition(owner)))
 
 
 def _ids(experiment: Experiment, owner: str) -> list[str]:
@@ -79,7 +85,7 @@ def _create(experiment: Experiment, plan: Plan, owner: str, arm: ArmLines, conte
     }
     end = int(1000 * arm.ended)
     run = experiment.create(arm.name, tags | fix_tags(arm.fixes), int(1000 * arm.started))
-    experiment.log(run, _metrics(arm, end), arm.params, {CURVES: json.dumps([key(name) for name in arm.curves]), HASH: content})
+    experiment.log(run, _metrics(arm, end), arm.params, {HASH: content})
     experiment.client.set_terminated(run, "FINISHED", end)
     return run
 

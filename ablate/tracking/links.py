@@ -35,10 +35,9 @@ def compare(key: str, runs: Sequence[str]) -> str:
     return f"#/compare-runs?{_query({'runs': runs, 'experiments': [key]})}&{VIEW}"
 
 
-def curves(key: str, runs: Sequence[str], metric: str) -> str:
-    """One metric of several runs over its steps, in one plot."""
-    asked = {"runs": runs, "metric": metric, "experiments": [key], "plot_metric_keys": [metric], "plot_layout": {}}
-    return f"#/metric?{_query(asked)}&x_axis=step&y_axis_scale=linear&line_smoothness=1&show_point=false&{VIEW}"
+def shared(key: str, name: str) -> str:
+    """Charts of an experiment in a view that was left with it."""
+    return f"#/experiments/{key}/runs?compareRunsMode=CHART&viewStateShareKey={name}&{VIEW}"
 
 
 def _query(asked: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from ablate.errors import BadInput
 from ablate.kept import contents_of
 from ablate.publication import Publication
 from ablate.records import Record, as_json
-from ablate.tracking import arms, colours, page
+from ablate.tracking import arms, colours, page, views
 from ablate.tracking.datasets import log_datasets
 from ablate.tracking.monitor import Monitor
 from ablate.tracking.store import NOTE, Experiment, client, key, reason
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: The folder among a training's artifacts that holds its record and curves in full; and, among the parent's, what is kept beside.
 RECORD, STUDY = "record", "study"
+#: The tag that tells trainings of the design's arms from those of contexts and sweeps.
+PART = "part"
 
 
 class MLflowTracker:
@@ -54,6 +56,7 @@ class MLflowTracker:
         self._monitor = Monitor(uri, self._parent)
         self._shown = {c.data.tags["run_id"]: (str(c.info.run_id), _state(c.data.tags)) for c in children}
         self._trials = {c.data.tags["run_id"]: c.data.tags.get("trial") for c in children}
+        self._untold = {c.data.tags["run_id"] for c in children if PART not in c.data.tags}
         self._begun = ""
 
     def _find_parent(self) -> str | None:
@@ -70,6 +73,7 @@ class MLflowTracker:
         self._experiment.delete(run for run, _ in self._shown.values())
         arms.forget(self._experiment, self._owner)
         self._shown.clear()
+        self._untold.clear()
 
     def begin(self, kept: Mapping[str, Path]) -> None:
         if (contents := contents_of(kept)) != self._begun:
@@ -109,6 +113,7 @@ class MLflowTracker:
         if shown:
             self._experiment.delete([there])
         if shown or not there:
+            self._untold.discard(run.id)
             there = self._experiment.create(run.name, self._tags(run), start)
             self._shown[run.id] = there, ""
         self._experiment.log(there, self._metrics(record, curves, end), run.cell.params)
@@ -156,6 +161,7 @@ class MLflowTracker:
             "cell": run.cell.id,
             "arm": run.cell.label,
             "seed": str(run.seed),
+            PART: self._part(run),
             "quick": _word(self._plan.quick),
             colours.TAG: colours.colour_of(run.cell.fixes),
         }
@@ -173,9 +179,29 @@ class MLflowTracker:
         self._keep(publication.kept)
         log_datasets(self._client, self._parent, self._plan, [run for run in self._plan.runs if run.id in self._shown])
         keys = arms.publish(self._experiment, self._plan, self._owner, publication.arms)
-        curves = list(dict.fromkeys(key(name) for arm in publication.arms for name in arm.curves))
-        page.publish(self._experiment, self._parent, publication, arms.pages(self._experiment.key, self._owner, keys, curves))
+        self._tell_parts()
+        shown = self._leave_views(publication) if keys else {}
+        pages = arms.pages(self._experiment.key, self._owner, keys, shown)
+        page.publish(self._experiment, self._parent, publication, pages)
         self._client.set_terminated(self._parent)
+
+    def _part(self, run: PlannedRun) -> str:
+        if run.cell.id in self._plan.arm_ids():
+            return "design"
+        return "context" if self._plan.context_of(run.cell.id) else "sweep"
+
+    def _tell_parts(self) -> None:
+        """Say of trainings from before there was the tag what they are part of."""
+        for run in self._plan.runs:
+            if run.id in self._untold:
+                self._client.set_tag(self._shown[run.id][0], PART, self._part(run))
+        self._untold.clear()
+
+    def _leave_views(self, found: Publication) -> dict[str, str]:
+        trainings = f"tags.`mlflow.parentRunId` = '{self._parent}' and tags.{PART} = 'design'"
+        metrics, order = [key(name) for name in found.comparable], [str(row[0]) for row in found.table]
+        fixes = order or self._plan.fixes
+        return views.publish(self._experiment, self._parent, arms.condition(self._owner), trainings, metrics, fixes)
 
 
 def _state(tags: Mapping[str, str]) -> str:

@@ -18,8 +18,9 @@ from typing import IO
 
 from ablate.errors import BadInput
 from ablate.tracking import links
-from ablate.tracking.arms import CURVES, OF, pages
+from ablate.tracking.arms import condition, pages
 from ablate.tracking.store import SETTINGS, Experiment, check_exists, client, is_server, reason
+from ablate.tracking.views import VIEWS
 
 HOST = "127.0.0.1"
 #: Seconds that the server has to answer, and to end.
@@ -46,22 +47,22 @@ def find_pages(uri: str, name: str | None = None) -> dict[str, str]:
     if found is None:
         which = f"study {name!r}" if name else "study of ablate"
         raise BadInput(f"--tracking-uri: {uri!r} holds no {which}; run it first, or name the store it was logged to")
-    experiment, title, owner = found
-    runs = sorted(experiment.search(f"tags.`{OF}` = '{owner}'"), key=lambda run: _order(run.data.tags))
+    experiment, title, tags = found
+    owner, views = tags["ablate.owner"], json.loads(tags.get(VIEWS, "{}"))
+    runs = sorted(experiment.search(condition(owner)), key=lambda run: _order(run.data.tags))
     keys = [str(run.info.run_id) for run in runs]
-    curves = list(dict.fromkeys(name for run in runs for name in json.loads(run.data.tags.get(CURVES, "[]"))))
-    return {title: links.experiment(experiment.key), **pages(experiment.key, owner, keys, curves)}
+    return {title: links.experiment(experiment.key), **pages(experiment.key, owner, keys, views)}
 
 
-def _newest(uri: str, names: list[str]) -> tuple[Experiment, str, str] | None:
-    """The first experiment of these names that holds a study, or without names the newest; its name, and whose the study is."""
+def _newest(uri: str, names: list[str]) -> tuple[Experiment, str, dict[str, str]] | None:
+    """The first experiment of these names that holds a study, or without names the newest; its name, and the study's tags."""
     store = client(uri)
     named = [store.get_experiment_by_name(each) for each in names] if names else store.search_experiments()
     found = []
     for each in (each for each in named if each is not None and each.lifecycle_stage == "active"):
         experiment = Experiment(store, str(each.experiment_id))
         for parent in itertools.islice(experiment.search("tags.kind = 'study'", newest=True), 1):
-            found.append((parent.info.start_time, (experiment, str(each.name), str(parent.data.tags["ablate.owner"]))))
+            found.append((parent.info.start_time, (experiment, str(each.name), dict(parent.data.tags))))
     if not found:
         return None
     return found[0][1] if names else max(found, key=lambda item: item[0])[1]

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: MLflow's limits on one call: on metrics, params and tags together, and on params or tags.
 ENTITIES, NAMED = 1000, 100
+#: Characters of what a store says of a failure.
+LONGEST = 160
 #: MLflow's word for an experiment of trainings rather than of agents and their traces.
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 #: The tag that holds a description, in Markdown.
@@ -148,5 +151,14 @@ def batched(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 
 def reason(error: BaseException) -> str:
-    """The first line of what went wrong: each kind of store raises its own."""
-    return str(error).partition("\n")[0] or type(error).__name__
+    """What went wrong, in a short line: each kind of store raises its own, and of a connection the innermost says it best."""
+    innermost = list(_causes(error))[-1]
+    system = innermost if isinstance(innermost, OSError) and innermost.strerror else None
+    said = system.strerror if system else str(error).partition("\n")[0] or type(error).__name__
+    return shorten(str(said), LONGEST, placeholder=" …") if len(str(said).split()[0]) < LONGEST else str(said)[:LONGEST]
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -33,9 +33,18 @@ def description(found: Publication, files: Mapping[str, str], compared: Mapping[
 def _arms(found: Publication, compared: Mapping[str, str]) -> str:
     return (
         f"**Its {len(found.arms)} arms side by side:** {_links(compared)}. Each arm is a run (tag `kind` is `arm`): `_mean`, "
-        "`_low` and `_high` are the mean over its seeds and its 95 % interval. The trainings are under the study's run; grouping "
-        "them by a tag `fix.` shows both sides of a fix."
+        f"`_low` and `_high` are the mean over its seeds and its 95 % interval.{_unlike(found)} The trainings are under the "
+        "study's run. To see both sides of a fix, search for `tags.kind = 'run' and tags.part = 'design'` and group by its tag "
+        "`fix.`: trainings of sweeps and contexts would mix other settings in."
     )
+
+
+def _unlike(found: Publication) -> str:
+    """Which curves not to compare between arms."""
+    if not found.incomparable:
+        return ""
+    names = ", ".join(f"`{name}`" for name in found.incomparable)
+    return f" {names} can't be compared across arms."
 
 
 def _links(pages: Mapping[str, str]) -> str:

@@ -123,11 +123,36 @@ def test_the_runs_can_be_searched(full: Written, opened: Opened) -> None:
     assert 0 < shown < runs and page.locator("#runs-count").inner_text() == f"{shown} of {runs}"
 
 
+def test_on_a_phone_the_tooltip_stays_in_its_plot_and_boxes_show_that_they_scroll(full: Written, browser: Browser) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 900})
+    page = context.new_page()
+    page.goto((full.out / "report.html").as_uri())
+    page.locator("#plot-0").scroll_into_view_if_needed()
+    page.wait_for_function("ablate.plots.has(0) && Bokeh.index.find_one(ablate.plots.get(0).figure)?.frame.x_scale")
+    page.wait_for_timeout(400)
+    at = page.evaluate(POINT, [0, len(full.found.plan.arms) - 1])
+    page.mouse.move(at["x"] - 30, at["y"] - 40)
+    page.mouse.move(at["x"], at["y"], steps=3)
+    tip = page.locator(".bk-tooltip-content").filter(has_text="all on")
+    tip.wait_for()
+    assert re.search(r"forwards? \d", tip.inner_text())
+    inner, plot = tip.bounding_box(), page.locator("#plot-0").bounding_box()
+    assert inner and plot and plot["x"] <= inner["x"] and inner["x"] + inner["width"] <= plot["x"] + plot["width"]
+    box = page.locator(".scroll[aria-label='Verdict']")
+    assert "more" in (box.get_attribute("class") or "")
+    box.evaluate("(box) => box.scrollTo(9999, 0)")
+    page.wait_for_timeout(100)
+    assert "more" not in (box.get_attribute("class") or "")
+    context.close()
+
+
 @pytest.mark.parametrize("width", [390, 1024])
 def test_it_never_scrolls_sideways(opened: Opened, width: int) -> None:
     page, _ = opened
     page.set_viewport_size({"width": width, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") == width
+    wide = page.locator(".scroll").evaluate_all("(all) => all.filter((box) => box.scrollWidth > box.clientWidth + 1).length")
+    assert bool(wide) == (width == 390)  # tables and figures scroll in boxes of their own, on a phone alone
 
 
 def test_strings_of_a_study_are_never_markup(tmp_path: Path, page: Page) -> None:

@@ -33,7 +33,8 @@ def test_the_terminal_and_the_pdf_show_the_same_figures(full: Written, width: in
         assert all(full.says(part) for part in parts(row))
         assert all(part in said for part in (row.name, *parts(row)[: 6 + intervals]))
     table = said[said.index(rows[0].name, said.index("\n", said.index(full.found.verdict.headline[:20]))) :]
-    figures = set(re.findall(r"[+−]\d[\d.]*", table.split("\nsweep")[0]))
+    below = [finding.text[:20] for finding in full.found.verdict.findings] + ["warning ", "sweep "]
+    figures = set(re.findall(r"[+−]\d[\d.]*", re.split("|".join(f"\n{re.escape(text)}" for text in below), table)[0]))
     assert figures and all(full.says(figure) for figure in figures)
     assert max(map(len, said.split("\nsweep")[0].splitlines())) <= width
 

@@ -9,9 +9,10 @@
   const INK = "#1F2933", SOFT = "#5B6572", GRID = "#EBEEF1";
   const FEW = 12; // a metric logged this rarely shows its points
 
-  const TOOLTIP = `<div style="font: 14px/1.35 ${FACE}; color: ${INK}; max-width: 26em">
+  // It lies beside the pointer, so half of the plot is what it has.
+  const tooltip = (width) => `<div style="font: 14px/1.3 ${FACE}; color: ${INK}; max-width: ${width}px; overflow-wrap: anywhere">
     <span style="color: @colour; font-weight: 700">●</span> @arm<br>
-    <span style="color: ${SOFT}">@unit @at</span>&ensp;<b>@values</b>&ensp;<span style="color: ${SOFT}">@interval</span></div>`;
+    <b>@values</b> <span style="color: ${SOFT}">@interval<br>@at</span></div>`;
 
   const numbers = (values) => Float64Array.from(values, (value) => value ?? NaN);
   const said = (value) => {
@@ -19,6 +20,13 @@
     const size = value === 0 ? 0 : Math.floor(Math.log10(Math.abs(value)));
     const text = size < -4 || size > 6 ? value.toExponential(2) : String(Number(value.toPrecision(4)));
     return text.replaceAll("-", "−");
+  };
+
+  // "forward 190", or "forwards 190–199" where a point is a mean over a window, whose middle is its step.
+  const when = (drawn) => (step) => {
+    if (drawn.window === 1) return `${drawn.x} ${said(step)}`;
+    const first = step - (drawn.window - 1) / 2;
+    return `${drawn.x}s ${said(first)}–${said(first + drawn.window - 1)}`;
   };
 
   const axis = (label) => ({
@@ -36,15 +44,15 @@
       const fine = matchMedia("(pointer: fine)").matches;
       const [start, end] = drawn.range;
       this.figure = new Bokeh.Plotting.Figure({
-        tools: [], height: box.clientHeight, sizing_mode: "stretch_width", toolbar_location: "above", toolbar_inner: true,
+        tools: [], height: box.clientHeight, sizing_mode: "stretch_width", toolbar_location: "above", toolbar_inner: false,
         y_range: new Bokeh.Range1d({ start, end }), outline_line_color: null, background_fill_alpha: 0, border_fill_alpha: 0,
-        min_border_left: 52, min_border_right: 10, lod_threshold: null, name: `plot-${drawn.metric}`,
+        min_border_left: 40, min_border_right: 10, lod_threshold: null, name: `plot-${drawn.metric}`,
       });
       const zoom = new Bokeh.BoxZoomTool();
-      this.hover = new Bokeh.HoverTool({ renderers: [], tooltips: TOOLTIP, limit: 4, mode: "mouse", line_policy: "nearest", show_arrow: false, visible: false });
+      this.hover = new Bokeh.HoverTool({ renderers: [], tooltips: tooltip(Math.min(260, box.clientWidth / 2 - 50)), limit: 4, mode: "mouse", line_policy: "nearest", show_arrow: false, visible: false });
       this.figure.add_tools(new Bokeh.PanTool(), zoom, new Bokeh.ResetTool(), this.hover);
       Object.assign(this.figure.toolbar, { logo: null, autohide: true, active_drag: fine ? zoom : null, active_scroll: null });
-      for (const [each, label] of [[this.figure.xaxis, drawn.x], [this.figure.yaxis, drawn.y]]) {
+      for (const [each, label] of [[this.figure.xaxis, drawn.x], [this.figure.yaxis, null]]) {
         for (const one of each) one.setv(axis(label));
       }
       for (const location of new Set(drawn.starts.flat())) {
@@ -68,8 +76,7 @@
       const steps = numbers(this.drawn.grids[band.grid]);
       const [mean, low, high] = [band.mean, band.low, band.high].map(numbers);
       const words = {
-        at: Array.from(steps, said),
-        unit: Array(steps.length).fill(this.drawn.x),
+        at: Array.from(steps, when(this.drawn)),
         values: Array.from(mean, said),
         interval: Array.from(mean, (_, i) => (band.seeds > 1 ? `[${said(low[i])}, ${said(high[i])}]` : "one seed")),
         arm: Array(steps.length).fill(arm.label),
@@ -90,7 +97,7 @@
         made.push(this.figure.line({ field: "steps" }, { field: "mean" }, { source: chance, ...style, line_width: 1, line_dash: [1, 3] }));
       }
       // A pointer need not hit a line exactly.
-      const near = this.figure.line({ field: "steps" }, { field: "mean" }, { source, line_color: arm.colour, line_alpha: 0, line_width: 14, name: arm.label });
+      const near = this.figure.line({ field: "steps" }, { field: "mean" }, { source, line_color: arm.colour, line_alpha: 0, line_width: 9, name: arm.label });
       this.hover.renderers = [...this.hover.renderers, near];
       made.push(near);
       return made;

@@ -21,8 +21,6 @@ MOST_SHOWN = 8
 MOST_POINTS = 150_000
 #: Tones of the arms that are no fix's own, light to dark in turn; each still stands out on white.
 GREYS = ("#8D97A3", "#A9B1BB", "#74808D", "#B9A98F", "#95A89A")
-#: Characters of a metric's name beside its axis.
-LABEL = 16
 #: Digits that are kept: more than a screen can show.
 DIGITS = 5
 
@@ -54,17 +52,19 @@ class Plot:
 
     Attributes:
         metric: its name.
+        unit: ` (nats)`, as it follows the name.
         text: what it is, as the target declares it.
         why: why it can't be compared across arms; empty where it can.
         chance: the metric of its chance level, if it has one.
         window: steps that each point is a mean over; 1 where every logged step is drawn.
         size: `large` for a metric that can't be compared and for its twin, `half` or `third` of the page for others.
         events: what the vertical lines mark.
-        data: what the script reads: labels `x` and `y`, `range` of y, `grids` of steps; and one an arm, or null: `bands`,
-            `levels` of chance, and `starts`, the steps at which something began.
+        data: what the script reads: `x`, the name of a step; `window`; the `range` of y; `grids` of steps; one an arm, or null:
+            `bands`, `levels` of chance, and `starts`, the steps at which something began.
     """
 
     metric: str
+    unit: str
     text: str
     why: str
     chance: str
@@ -148,7 +148,7 @@ def _plot(found: Assessment, curves: Curves, arms: Iterable[ArmLine], metric: st
     starts = _starts(found, curves, arms)
     data = {
         "x": step_label(found.plan),
-        "y": metric_label(found.plan, metric, LABEL),
+        "window": curves.window(metric),
         "range": _range([band for band in (*bands, *levels) if band]),
         "bands": [_band(band, grids) for band in bands],
         "levels": [_level(band, grids) for band in levels] if chance else [],
@@ -156,7 +156,8 @@ def _plot(found: Assessment, curves: Curves, arms: Iterable[ArmLine], metric: st
         "grids": grids,
     }
     text, why = (about.text, about.incomparable or "") if about else ("", "")
-    return Plot(metric, text, why, chance, curves.window(metric), "third", tuple(starts), data)
+    unit = metric_label(found.plan, metric, len(metric)).removeprefix(metric)
+    return Plot(metric, unit, text, why, chance, curves.window(metric), "third", tuple(starts), data)
 
 
 def _starts(found: Assessment, curves: Curves, arms: Iterable[ArmLine]) -> dict[str, dict[str, float]]:

@@ -1,4 +1,4 @@
-// The page's own controls: the filter of the runs' table, and all that is folded open on paper.
+// The page's own controls: the filter of the runs' table, what shows that a box scrolls, and all that is folded open on paper.
 "use strict";
 (() => {
   const filter = document.getElementById("runs-filter");
@@ -14,6 +14,14 @@
       }
       count.textContent = words.length ? `${shown} of ${rows.length}` : "";
     });
+  }
+
+  // A table or a figure that goes on to the right fades there.
+  const fade = (box) => box.classList.toggle("more", box.scrollWidth - box.clientWidth - box.scrollLeft > 2);
+  const resized = new ResizeObserver((seen) => seen.forEach(({ target }) => fade(target)));
+  for (const box of document.querySelectorAll(".scroll")) {
+    resized.observe(box);
+    box.addEventListener("scroll", () => fade(box), { passive: true });
   }
 
   const folded = () => document.querySelectorAll("main details:not([open])");
