@@ -11,6 +11,7 @@ noise between arms leaves that standard error unbiased and takes degrees of free
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -60,6 +61,15 @@ class Effect:
         if self.error == 0:
             return 1.0 if self.effect >= value else float(0.5 ** (self.df + 1))
         return float(special.stdtr(self.df, (self.effect - value) / self.error))
+
+
+def decimals(effect: Effect) -> int:
+    """Decimals that give the interval's half width two digits: an effect shows no more than is known."""
+    low, high = effect.ci()
+    scale = (high - low) / 2 or abs(effect.effect)
+    if not math.isfinite(scale) or scale == 0:
+        return 2
+    return min(6, max(0, 1 - math.floor(math.log10(scale))))
 
 
 def t_quantile(p: float, df: float) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ablate.analysis.effects import Effect
+from ablate.analysis.effects import Effect, decimals
 
 if TYPE_CHECKING:
     from ablate.analysis.attribution import Ends
@@ -47,14 +47,14 @@ def headline(fixes: Mapping[str, FixVerdict], metric: str, minimum: float = 0.0,
         ends: the outcome with all fixes off and with all on, where the design has both.
     """
     found = {which: _largest(fixes, which) for which in ("helps", "harms")}
-    named = [effect for group in found.values() for _, effect in group[:MOST]]
+    named = [effect.effect for group in found.values() for _, effect in group[:MOST]]
     if not named:
         return f"{_nothing(fixes, metric, minimum)}."
-    places = min(_places(effect, 2) for effect in named)
-    said = [_group(group, which, places) for which, group in found.items() if group]
+    said = [_group(group, which) for which, group in found.items() if group]
     text = (", and " if any(len(group) > 1 for group in found.values()) else " and ").join(said)
     if ends is None:
         return f"On {metric}, {text}."
+    places = min(_places(effect, 2) for effect in named)
     return f"{text}; with {_all(len(fixes))} on, {_moved(ends, metric, places)}."
 
 
@@ -73,20 +73,25 @@ def findings(
     return (*said, *(Finding("open", text) for text in _open(fixes)))
 
 
-def _largest(fixes: Mapping[str, FixVerdict], which: str) -> list[tuple[str, float]]:
+def _largest(fixes: Mapping[str, FixVerdict], which: str) -> list[tuple[str, Effect]]:
     """(fix, effect) of the fixes with that word, the largest first."""
-    found = [(name, fix.effect.effect) for name, fix in fixes.items() if fix.word == which]
-    return sorted(found, key=lambda each: -abs(each[1]))
+    found = [(name, fix.effect) for name, fix in fixes.items() if fix.word == which]
+    return sorted(found, key=lambda each: -abs(each[1].effect))
 
 
-def _group(found: Sequence[tuple[str, float]], which: str, places: int) -> str:
+def _group(found: Sequence[tuple[str, Effect]], which: str) -> str:
     """`a (+1.2), b (+0.9) and c (+0.4) help`; of many the largest, and how many more."""
     most = MOST if len(found) > MOST + 1 else MOST + 1
-    names = [f"{name} ({_fixed(effect, max(places, _places(effect, 1)), '+')})" for name, effect in found[:most]]
+    names = [f"{name} ({_shown(effect)})" for name, effect in found[:most]]
     if len(found) > most:
         names.append(f"{len(found) - most} more")
     listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
     return f"{listed} {which if len(found) == 1 else which.removesuffix('s')}"
+
+
+def _shown(effect: Effect) -> str:
+    """An effect to the decimals that its interval tells, as in the tables; to three digits at most."""
+    return _fixed(effect.effect, min(decimals(effect), _places(effect.effect, 3)), "+")
 
 
 def _all(count: int) -> str:
@@ -164,7 +169,7 @@ def _sentence(fixes: Mapping[str, FixVerdict], found: Interaction) -> str:
 
     fix, other = min(readings, key=plainness)
     (off_effect, off), (on_effect, on) = found.simple[fix]
-    parts = f"{_point(on_effect)} with it on, {_point(off_effect)} with it off"
+    parts = f"{_shown(on_effect)} with it on, {_shown(off_effect)} with it off"
     signs = {off, on}
     if signs == {"helps", "harms"}:
         first, second = ("on", "off") if on == "helps" else ("off", "on")
@@ -185,7 +190,3 @@ def signed(effect: Effect) -> str:
     """`+0.041, 95 % interval +0.012 to +0.07`."""
     low, high = effect.ci()
     return f"{effect.effect:+.3g}, 95 % interval {low:+.3g} to {high:+.3g}".replace("-", "−")
-
-
-def _point(effect: Effect) -> str:
-    return f"{effect.effect:+.3g}".replace("-", "−")

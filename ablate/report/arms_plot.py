@@ -8,7 +8,7 @@ from typing import Any
 from ablate.design import Arm, Plan
 from ablate.report.curves import Curves
 from ablate.report.curves_plot import limits, marks, step_limits
-from ablate.report.labels import folded, metric_unit, step_label
+from ablate.report.labels import bracketed, folded, step_label
 from ablate.report.palette import FAINT, INK, SOFT, fix_styles
 from ablate.report.strokes import arm_line, end_labels
 from ablate.report.style import TEXT_WIDTH, grid, new_figure
@@ -53,7 +53,7 @@ def arms(plan: Plan, curves: Curves, metrics: Sequence[str], ranking: Sequence[s
     all_axes = grid(figure, rows, columns, len(metrics), (0.6, room, 0.4, 0.1), (room + 0.62, 0.5))
     for axes, metric in zip(all_axes, metrics, strict=True):
         _panel(axes, plan, curves, metric, named)
-        axes.set_ylabel(folded(f"{metric} ({metric_unit(plan, metric)})", int(high / 0.058), 2), fontsize=7)
+        axes.set_ylabel(folded(f"{metric}{bracketed(plan, metric)}", int(high / 0.058), 2), fontsize=7)
         axes.set_xlabel(step_label(plan), labelpad=2)
     return figure
 

@@ -18,6 +18,7 @@ from ablate.report.first import First, first_page
 from ablate.report.gallery import Figure, cautioned
 from ablate.report.holds import Contexts, Price, contexts_part, courses_said, price_part
 from ablate.report.knobs import KnobPart, knob_part
+from ablate.report.labels import alone
 from ablate.report.looks import LooksPart, looks_part
 from ablate.report.rows import Estimate, FixRow, estimate, fix_rows, proposed_rows
 from ablate.report.sweeps_plot import shown_sweeps
@@ -195,7 +196,7 @@ def _facts(found: Assessment) -> tuple[tuple[str, str], ...]:
         ),
         ("paired seeds", found.stage.place or str(plan.seeds)),
         ("runs completed", f"{done} of {total}"),
-        ("training time", duration(spent)),
+        ("training time, all runs", duration(spent)),
         ("budget", "quick" if plan.quick else "full"),
     )
 
@@ -274,7 +275,7 @@ def claim_rows(plan: Plan, claims: Sequence[ClaimResult]) -> tuple[Mapping[str, 
     return tuple(
         {
             "name": true_minus(claim.name),
-            "arm": arm.replace("_", " ") if arm in ("all_on", "all_off") else arm,
+            "arm": arm.replace("_", " ") if arm in ("all_on", "all_off") else alone(plan.fixes, arm),
             "expected": true_minus("\N{NO-BREAK SPACE}".join(claim.expected.rsplit(" ", 2))),
             "observed": number(claim.observed) if claim.observed is None or np.isfinite(claim.observed) else "–",
             "verdict": claim.verdict,

@@ -10,7 +10,7 @@ import numpy as np
 
 from ablate.design import Arm, Plan
 from ablate.report.curves import Band, Curves
-from ablate.report.labels import folded, metric_unit, step_label
+from ablate.report.labels import alone, bracketed, folded, step_label
 from ablate.report.palette import FAINT, INK, SOFT, fix_styles
 from ablate.report.strokes import QUIET, mark_event, outer, wide
 from ablate.report.style import TEXT_WIDTH, new_figure
@@ -41,12 +41,12 @@ def panel_arms(plan: Plan) -> dict[str, str]:
     """Label → cell of the arms that get a panel, in standard order."""
     picked = _picked(plan)
     if len(picked) < FEWEST_PANELS:  # a fraction has few of them or none
-        return {plan.cells[cell].label: cell for cell in plan.arm_ids()[:MOST_PANELS]}
+        return {alone(plan.fixes, plan.cells[cell].label): cell for cell in plan.arm_ids()[:MOST_PANELS]}
     shown = {}
     for arm in (arm for arm in plan.layout.arms if arm in picked):
         missing = [name for name in plan.fixes if name not in arm]
         brief = len(plan.fixes) > 3 and len(missing) == 1
-        shown[f"all on but {missing[0]}" if brief else plan.cells[plan.arms[arm]].label] = plan.arms[arm]
+        shown[f"all on but {missing[0]}" if brief else alone(plan.fixes, plan.cells[plan.arms[arm]].label)] = plan.arms[arm]
     return shown
 
 
@@ -83,8 +83,8 @@ def panels(plan: Plan, curves: Curves, metric: str, chance: str | None, twin: tu
             if last:
                 axes.set_xlabel(step_label(plan), labelpad=2)
             if index % columns == 0:
-                unit = metric_unit(plan, row.metric)
-                axes.set_ylabel(f"{_short(row.metric, int(row.high / 0.05))}\n({unit})", fontsize=7)
+                unit = bracketed(plan, row.metric, "\n")
+                axes.set_ylabel(f"{_short(row.metric, int(row.high / 0.05))}{unit}", fontsize=7)
                 axes.yaxis.set_label_coords(-0.30 / wide(axes), 0.5)
             if depth == 0:
                 label = list(arms)[index]

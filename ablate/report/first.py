@@ -6,17 +6,19 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ablate.analysis.verdict import FixVerdict
+from ablate.analysis.sweeps import listed
 from ablate.assess import Assessment
 from ablate.report.palette import SIGNS, fix_styles
-from ablate.report.rows import NONE, Estimate, estimate, meaning
-from ablate.report.text import p_value
+from ablate.report.rows import NONE, Estimate, estimates, sets
+from ablate.report.text import p_value, plural
 from ablate.report.undecided import undecided
 
 #: Cards that a page has room for, lines of warnings in the box, and characters a line.
 MOST_CARDS, MOST_LINES, LINE = 12, 4, 108
 #: Characters of what a fix sets on its card.
 LONGEST = 88
+#: Refuted claims that are named, and characters of a claim.
+MOST_CLAIMS, LONGEST_CLAIM = 3, 44
 #: A warning that the banner says.
 TOLD_ELSEWHERE = "quick:"
 #: A fix's mark as a character, by matplotlib's name for it.
@@ -55,7 +57,8 @@ class First:
     Attributes:
         cards: the fixes, best first; of many those with the largest effects.
         more_cards: how many fixes have none.
-        findings: what was found besides the headline: interactions, fixes that are too small to matter, contexts.
+        findings: what was found besides the headline: refuted claims, interactions, fixes that are too small to matter, contexts.
+        refuted: the one of the findings that is about claims, or empty.
         undecided: what is not decided, a line each, with the seeds that would decide it.
         cautions: what to know before acting, as much as the box has room for.
         more_cautions: how many more there are.
@@ -65,6 +68,7 @@ class First:
     cards: tuple[Card, ...]
     more_cards: int
     findings: tuple[str, ...]
+    refuted: str
     undecided: tuple[str, ...]
     cautions: tuple[str, ...]
     more_cautions: int
@@ -81,11 +85,13 @@ def first_page(found: Assessment, warnings: Sequence[str]) -> First:
     told = found.verdict.warnings if not found.verdict.fixes else ()  # the headline gives the reasons
     cautions = tuple(text for text in warnings if not text.startswith(TOLD_ELSEWHERE) and text not in told)
     shown = _brief(cautions)
+    refuted = _refuted(found)
     findings = [finding.text for finding in found.verdict.findings if finding.kind not in ("worth", "open")]
     return First(
         cards=tuple(_card(found, name) for name in names),
         more_cards=len(found.plan.fixes) - len(names),
-        findings=tuple(findings),
+        findings=(refuted, *findings) if refuted else tuple(findings),
+        refuted=refuted,
         undecided=undecided(found),
         cautions=shown,
         more_cautions=len(cautions) - len(shown),
@@ -113,19 +119,26 @@ def _card(found: Assessment, name: str) -> Card:
         sign=SIGNS[judged.word] if judged else "",
         p=p_value(judged.p_adjusted) if judged else "–",
         meaning=_sets(found, name),
-        **_estimates(judged),
+        **(estimates(judged) if judged else dict.fromkeys(("effect", "alone", "removed", "share"), NONE)),
     )
 
 
 def _sets(found: Assessment, name: str) -> str:
     """What off and on set, in one line; of many params the first."""
-    said = "; ".join(f"{key} {off} → {on}" for key, off, on in meaning(found.plan.study.fixes[name]))
+    said = "; ".join(f"{key} {off} → {on}" for key, off, on in sets(found.plan, name))
     return said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"
 
 
-def _estimates(judged: FixVerdict | None) -> dict[str, Estimate]:
-    parts = ("effect", "alone", "removed", "share")
-    return {part: estimate(getattr(judged, part)) if judged else NONE for part in parts}
+def _refuted(found: Assessment) -> str:
+    """How many claims are refuted, and which; empty where none is."""
+    refuted = [claim.name for claim in found.claims if claim.verdict == "refuted"]
+    names = [f"“{textwrap.shorten(name, LONGEST_CLAIM, placeholder=' …')}”" for name in refuted]
+    if not names:
+        return ""
+    count = plural(len(found.claims), "claim")
+    more = [f"{len(names) - MOST_CLAIMS} more"] if len(names) > MOST_CLAIMS + 1 else []
+    shown = names[:MOST_CLAIMS] if more else names
+    return f"{len(names)} of {count} {'is' if len(names) == 1 else 'are'} refuted: {listed([*shown, *more])}."
 
 
 def _brief(warnings: Sequence[str]) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ablate.analysis.contexts import OWN, described
-from ablate.analysis.effects import Effect
+from ablate.analysis.effects import Effect, decimals
 from ablate.analysis.trajectory import described as course_said
 from ablate.assess import Assessment
-from ablate.report.text import MINUS, decimals, interval, number, p_value, param, plural, point, signed
+from ablate.report.text import MINUS, interval, number, p_value, param, plural, point, signed
 from ablate.tables import design_table
 
 UNLOGGED = "The outcome was not logged as training went on, so whether the effects would hold longer can't be told."

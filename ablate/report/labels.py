@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from ablate.design import Plan
 from ablate.report.text import clipped
 
 #: Where a target declares no unit.
 OWN = "own\N{NO-BREAK SPACE}unit"
+#: What a unit of 1 means.
+NONE = "no\N{NO-BREAK SPACE}unit"
 
 
 def metric_unit(plan: Plan, metric: str) -> str:
@@ -18,9 +21,18 @@ def metric_unit(plan: Plan, metric: str) -> str:
     return known.replace(" ", "\N{NO-BREAK SPACE}") or OWN
 
 
+def bracketed(plan: Plan, metric: str, gap: str = " ") -> str:
+    """A metric's unit as it stands behind its name: ` (share)`; a pure number, whose unit is 1, is said to have none."""
+    return _bracketed(metric_unit(plan, metric), gap)
+
+
+def _bracketed(unit: str, gap: str = " ") -> str:
+    return f"{gap}({NONE if unit == '1' else unit})"
+
+
 def metric_label(plan: Plan, metric: str, width: int = 44) -> str:
     """`eval/region_top1 (share)`."""
-    return f"{clipped(metric, width)} ({metric_unit(plan, metric)})"
+    return clipped(metric, width) + bracketed(plan, metric)
 
 
 def effect_label(plan: Plan, width: int = 30) -> str:
@@ -35,7 +47,12 @@ def step_label(plan: Plan) -> str:
 
 def param_label(plan: Plan, param: str, width: int = 40) -> str:
     """`bank_warmup (forwards)`."""
-    return f"{clipped(param, width)} ({plan.target.declaration.units.get(param) or OWN})"
+    return clipped(param, width) + _bracketed(plan.target.declaration.units.get(param) or OWN)
+
+
+def alone(fixes: Sequence[str], arm: str) -> str:
+    """An arm as every figure and table calls it: that of one fix among several is `bank alone`."""
+    return f"{arm} alone" if len(fixes) > 1 and arm in fixes else arm
 
 
 def folded(label: str, width: int, lines: int = 3) -> str:

@@ -10,7 +10,7 @@ from ablate.design import Arm, Plan
 from ablate.report.arms_plot import named_arms
 from ablate.report.curves import Curves
 from ablate.report.curves_plot import events, limits, marks, step_limits
-from ablate.report.labels import folded, metric_unit, step_label
+from ablate.report.labels import bracketed, folded, step_label
 from ablate.report.palette import FAINT, INK, SOFT, fix_styles
 from ablate.report.strokes import arm_line, mark_event, outer, wide
 from ablate.report.style import TEXT_WIDTH, grid, new_figure
@@ -39,7 +39,7 @@ def probes(found: Assessment, curves: Curves) -> Any:
     for row, (title, metrics) in enumerate(rows.items()):
         drawn = all_axes[row * len(arms) : (row + 1) * len(arms)]
         _row(drawn, plan, curves, metrics, arms, row == len(rows) - 1)
-        label = f"{folded(title, 21, 2)}\n({metric_unit(plan, metrics[0])})"
+        label = f"{folded(title, 21, 2)}" + bracketed(plan, metrics[0], "\n")
         drawn[0].set_ylabel(label, rotation=0, ha="left", va="center", fontsize=7)
         drawn[0].yaxis.set_label_coords(-1.44 / (drawn[0].get_position().width * TEXT_WIDTH), 0.5)
     for axes, (name, arm) in zip(all_axes, arms.items(), strict=False):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
+from ablate.analysis.effects import decimals
 from ablate.report.text import interval, p_value, param, point
 
 if TYPE_CHECKING:
     from ablate.analysis.effects import Effect
+    from ablate.analysis.verdict import FixVerdict
     from ablate.assess import Assessment
+    from ablate.design import Plan
     from ablate.sections import Fix
 
 
@@ -35,20 +40,39 @@ class FixRow:
     share: Estimate
 
 
+Params = Mapping[str, Any]
+_NONE: Params = MappingProxyType({})
 #: Where a design can't tell an effect.
 NONE = Estimate("–", "")
 
 
-def estimate(effect: Effect | None) -> Estimate:
-    """An effect as text; a dash where the design can't tell it."""
-    return Estimate(point(effect), interval(effect)) if effect else NONE
+def estimate(effect: Effect | None, places: int | None = None) -> Estimate:
+    """An effect as text, to so many decimals or as many as its own interval tells; a dash where the design can't tell it."""
+    return Estimate(point(effect, places), interval(effect, places)) if effect else NONE
 
 
-def meaning(fix: Fix) -> tuple[tuple[str, str, str], ...]:
-    """What off and on set: (param, off, on), `unset` where one of them leaves the param alone."""
+def estimates(fix: FixVerdict) -> dict[str, Estimate]:
+    """`effect`, `alone`, `removed` and `share` of a fix, all to the effect's decimals: figures side by side are compared."""
+    places = decimals(fix.effect)
+    return {part: estimate(getattr(fix, part), places) for part in ("effect", "alone", "removed", "share")}
+
+
+def meaning(fix: Fix, off: Params = _NONE, on: Params = _NONE) -> tuple[tuple[str, str, str], ...]:
+    """What off and on set: (param, off, on).
+
+    Args:
+        off, on: resolved params where the fix is off and on: what holds for a param that the fix sets on one side only. A
+            param that these lack as well is `unset`.
+    """
     keys = dict.fromkeys([*fix.off, *fix.on])
-    off, on = ({key: param(side[key]) if key in side else "unset" for key in keys} for side in (fix.off, fix.on))
-    return tuple((key, off[key], on[key]) for key in keys)
+    sides = ({**off, **fix.off}, {**on, **fix.on})
+    off_said, on_said = ({key: param(side[key]) if key in side else "unset" for key in keys} for side in sides)
+    return tuple((key, off_said[key], on_said[key]) for key in keys)
+
+
+def sets(plan: Plan, name: str) -> tuple[tuple[str, str, str], ...]:
+    """`meaning` of a fix of a plan, with the defaults that its target fills in."""
+    return meaning(plan.study.fixes[name], plan.params_of(frozenset()), plan.params_of(frozenset({name})))
 
 
 def fix_rows(found: Assessment) -> tuple[FixRow, ...]:
@@ -58,19 +82,16 @@ def fix_rows(found: Assessment) -> tuple[FixRow, ...]:
 
 def proposed_rows(found: Assessment) -> tuple[FixRow, ...]:
     """The rows of a study without a verdict: what each fix is."""
-    fixes = found.plan.study.fixes
-    return tuple(FixRow(name, meaning(fixes[name]), NONE, "–", "no verdict", NONE, NONE, NONE) for name in found.plan.fixes)
+    plan = found.plan
+    return tuple(FixRow(name, sets(plan, name), NONE, "–", "no verdict", NONE, NONE, NONE) for name in plan.fixes)
 
 
 def _row(found: Assessment, name: str) -> FixRow:
     fix = found.verdict.fixes[name]
     return FixRow(
         name=name,
-        params=meaning(found.plan.study.fixes[name]),
-        effect=estimate(fix.effect),
+        params=sets(found.plan, name),
         p=p_value(fix.p_adjusted),
         word=fix.word,
-        alone=estimate(fix.alone),
-        removed=estimate(fix.removed),
-        share=estimate(fix.share),
+        **estimates(fix),
     )

@@ -22,6 +22,8 @@ CAPTION = (
     "The outcome against each swept knob: mean and 95 % interval, from the noise of all values and seeds of the sweep. Diamond: "
     "the best mean; filled: can't be told from it (multiple comparisons with the best, 95 %); hollow: shown to be worse."
 )
+LOGS = " A knob of a wide range has a logarithmic axis"
+ZERO = ", with 0 set before it, not to scale"
 STRIPES = " Stripes: what the fix that sets the knob means by off (dashed) and on (solid)."
 
 
@@ -79,8 +81,11 @@ def shown_sweeps(found: Assessment) -> list[str]:
 
 
 def caption(found: Assessment) -> str:
-    """What is drawn; of stripes only where there are any."""
-    return CAPTION + (STRIPES if _marked(found) else "")
+    """What is drawn; of stripes and of logarithmic axes only where there are any."""
+    logs = [scale for name in shown_sweeps(found) if (scale := _scale(found, name)) != "linear"]
+    spaced = LOGS if logs else ""
+    spaced += ZERO if "symlog" in logs else ""
+    return CAPTION + (STRIPES if _marked(found) else "") + (f"{spaced}." if spaced else "")
 
 
 def _marked(found: Assessment) -> bool:
@@ -131,15 +136,28 @@ def _sweep(axes: Any, found: Assessment, name: str) -> None:
     axes.set_xlabel(label if param == name else f"{clipped(name, 34)}\n{label}", labelpad=2)
 
 
+def _values(found: Assessment, name: str) -> list[float]:
+    return sorted({float(r.value) for r in found.sweeps[name]})
+
+
+def _scale(found: Assessment, name: str) -> str:
+    """Which of matplotlib's scales a knob's axis has."""
+    log, values = found.plan.study.sweeps[name].log, _values(found, name)
+    above = [value for value in values if value > 0]
+    if values[0] == 0 and len(above) > 1 and logarithmic(above) and not log:
+        return "symlog"
+    return "log" if log or logarithmic(values) else "linear"
+
+
 def value_axis(axes: Any, found: Assessment, name: str) -> None:
     """The knob's axis: logarithmic where its values read better so, or where they were searched so; 0 may stand before it."""
-    sweep, values = found.plan.study.sweeps[name], sorted({float(r.value) for r in found.sweeps[name]})
+    sweep, values, scale = found.plan.study.sweeps[name], _values(found, name), _scale(found, name)
     above = [value for value in values if value > 0]
-    if values[0] == 0 and len(above) > 1 and logarithmic(above) and not sweep.log:
+    if scale == "symlog":
         axes.set_xscale("symlog", linthresh=above[0], linscale=0.4)
         axes.set_xlim(-0.35 * above[0], above[-1] * 1.3)
         ticks = [0.0, *_spaced(above)]
-    elif sweep.log or logarithmic(values):
+    elif scale == "log":
         axes.set_xscale("log")
         ticks = _spaced(values) if sweep.values is not None else _round_values(min(values), max(values))
     else:

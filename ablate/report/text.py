@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
-from ablate.analysis.effects import Effect
+from ablate.analysis.effects import Effect, decimals
 
 T = TypeVar("T")
 MINUS = "\N{MINUS SIGN}"
@@ -56,15 +56,6 @@ def number(value: float | None, digits: int = 3) -> str:
     return scientific.replace("-", MINUS)
 
 
-def decimals(effect: Effect) -> int:
-    """Decimals that give the interval's half width two digits: an effect shows no more than is known."""
-    low, high = effect.ci()
-    scale = (high - low) / 2 or abs(effect.effect)
-    if not math.isfinite(scale) or scale == 0:
-        return 2
-    return min(6, max(0, 1 - math.floor(math.log10(scale))))
-
-
 def signed(value: float, places: int) -> str:
     """A value with its sign and so many decimals."""
     if not math.isfinite(value):
@@ -73,15 +64,15 @@ def signed(value: float, places: int) -> str:
     return f"{rounded:+.{places}f}".replace("-", MINUS) if rounded else f"{0:.{places}f}"
 
 
-def point(effect: Effect) -> str:
-    """The effect alone: `+0.041`."""
-    return signed(effect.effect, decimals(effect))
+def point(effect: Effect, places: int | None = None) -> str:
+    """The effect alone: `+0.041`; to so many decimals, or as many as its own interval tells."""
+    return signed(effect.effect, decimals(effect) if places is None else places)
 
 
-def interval(effect: Effect) -> str:
+def interval(effect: Effect, places: int | None = None) -> str:
     """Its 95 % interval: `[+0.012, +0.070]`."""
     low, high = effect.ci()
-    places = decimals(effect)
+    places = decimals(effect) if places is None else places
     return f"[{signed(low, places)}, {signed(high, places)}]"
 
 
@@ -94,6 +85,8 @@ def p_value(p: float) -> str:
 
 def param(value: Any) -> str:
     """A param's value as the study file has it."""
+    if isinstance(value, float) and value == 0:
+        return "0"
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     return f"{value:g}" if isinstance(value, float) and 1e-4 <= abs(value) < 1e6 and len(f"{value:g}") < 7 else str(value)

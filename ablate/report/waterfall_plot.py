@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ablate.analysis.effects import Effect
+from ablate.analysis.effects import Effect, decimals
 from ablate.assess import Assessment
 from ablate.report.forest_plot import BOTTOM, TOP, names_width, row_height
 from ablate.report.labels import metric_label
@@ -57,7 +57,8 @@ def waterfall(found: Assessment, width: float) -> Any:
         _end(axes, row, effect, zero)
     styles = fix_styles(found.plan.fixes)
     for row, step in enumerate(steps, 1):
-        _step(axes, row, step, styles[step.fix].colour, sign)
+        said = point(step.share, decimals(found.verdict.fixes[step.fix].effect))
+        _step(axes, row, step, said, styles[step.fix].colour, sign)
     for row, level in enumerate([ends.off.effect, *(step.end for step in steps)]):
         axes.plot([level, level], [row, row + 1], color=SOFT, lw=0.5, zorder=1)
     axes.set_yticks(range(len(names)), [clipped(name, 18) for name in names], fontsize=8.5 if high > 0.22 else 7.5)
@@ -93,11 +94,11 @@ def _end(axes: Any, row: int, effect: Effect, zero: bool) -> None:
     _label(axes, row, max(high, effect.effect), number(effect.effect), "bold")
 
 
-def _step(axes: Any, row: int, step: Step, colour: str, sign: float) -> None:
+def _step(axes: Any, row: int, step: Step, said: str, colour: str, sign: float) -> None:
     axes.barh(row, step.end - step.start, left=step.start, height=0.56, color=colour, lw=0, zorder=2)
     ends = [step.start + sign * end for end in step.share.ci()]
     _whisker(axes, row, *ends)
-    _label(axes, row, max(*ends, step.start, step.end), point(step.share))
+    _label(axes, row, max(*ends, step.start, step.end), said)
 
 
 def _whisker(axes: Any, row: int, start: float, end: float) -> None:

@@ -27,16 +27,16 @@ NONE = {"a": fix(0.004, "inconclusive"), "b": fix(-0.012, "inconclusive"), "c": 
 @pytest.mark.parametrize(
     ("fixes", "ends", "said"),
     [
-        (THREE, RISE, "c (+0.089), a (+0.036) and b (+0.007) help; with all three on, top1 rises from 0.158 to 0.299."),
-        ({"a": THREE["a"]}, RISE, "a (+0.036) helps; with it on, top1 rises from 0.158 to 0.299."),
-        ({"a": THREE["a"]}, STILL, "a (+0.036) helps; with it on, top1 is not shown to change (0.158 to 0.160)."),
-        (MIXED, FALL, "good (+2.1) helps and bad (−1.2) harms; with all three on, top1 falls from 3.21 to 2.50."),
-        (MIXED, None, "On top1, good (+2.1) helps and bad (−1.2) harms."),
-        ({"a": fix(-12.0, "harms"), "b": fix(0.2, "inconclusive")}, None, "On top1, a (−12) harms."),
+        (THREE, RISE, "c (+0.0889), a (+0.0365) and b (+0.0074) help; with all three on, top1 rises from 0.158 to 0.299."),
+        ({"a": THREE["a"]}, RISE, "a (+0.0365) helps; with it on, top1 rises from 0.158 to 0.299."),
+        ({"a": THREE["a"]}, STILL, "a (+0.0365) helps; with it on, top1 is not shown to change (0.158 to 0.160)."),
+        (MIXED, FALL, "good (+2.06) helps and bad (−1.21) harms; with all three on, top1 falls from 3.21 to 2.50."),
+        (MIXED, None, "On top1, good (+2.06) helps and bad (−1.21) harms."),
+        ({"a": fix(-12.0, "harms"), "b": fix(0.2, "inconclusive")}, None, "On top1, a (−12.0) harms."),
         (
             MANY,
             RISE,
-            "f0 (+3.0), f1 (+2.8), f2 (+2.6) and 4 more help, and g4 (−5.0), g3 (−4.0), g2 (−3.0) and 2 more harm; "
+            "f0 (+3.00), f1 (+2.80), f2 (+2.60) and 4 more help, and g4 (−5.00), g3 (−4.00), g2 (−3.00) and 2 more harm; "
             "with all twelve on, top1 rises from 0.158 to 0.299.",
         ),
         (NONE, RISE, "None of the three fixes is shown to change top1: the largest effect seen, −0.012 of b, may be chance."),

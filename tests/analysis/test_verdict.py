@@ -14,6 +14,7 @@ from ablate.analysis.effects import Effect, adjusted, contrasts
 from ablate.analysis.layout import full_factorial, layout
 from ablate.analysis.sequential import Looks, equivalence_p
 from ablate.analysis.verdict import Table, as_estimate, judge, secondary, word
+from ablate.report.text import point
 from tests.builders import few, signs, simulate
 
 NAMES = full_factorial("abc")
@@ -124,7 +125,7 @@ def test_the_headline_tells_what_helps_harms_and_can_not_be_told() -> None:
     y = simulate(np.random.default_rng(6), 8, (2.0, -1.0, 0.0), noise=0.2)
     found = judge(Table(y), full_factorial(["up", "down", "none"]), "top1", 0.5)
     assert re.fullmatch(
-        r"up \(\+[12]\.\d\) helps and down \(−[01]\.\d\) harms; with all three on, top1 rises from −?[\d.]+ to −?[\d.]+\.",
+        r"up \(\+[12]\.\d\d\) helps and down \(−[01]\.\d\d\) harms; with all three on, top1 rises from −?[\d.]+ to −?[\d.]+\.",
         found.headline,
     )
     assert [each.text for each in found.findings] == ["Too small to matter: none."]
@@ -169,7 +170,7 @@ def test_a_real_interaction_is_said_in_words_with_the_simple_effects(off: float,
     assert pair.effect.effect == pytest.approx(when_on.effect - when_off.effect)
     (said,) = (each.text for each in found.findings if each.kind == "interaction")
     assert said.startswith(wanted)
-    assert f"{when_on.effect:+.3g} with it on".replace("-", "−") in said
+    assert f"{point(when_on)} with it on" in said
 
 
 def test_an_interaction_that_is_too_small_or_not_shown_is_left_out_of_the_headline() -> None:

@@ -150,3 +150,15 @@ def test_letter_and_a4_say_the_same_on_page_one_and_letter_is_stable_too(full: W
 def test_a_minus_is_a_minus(given: str, shown: str) -> None:
     assert with_minus(given) == shown
     assert with_minus({"detail": (given,), "command": given}) == {"detail": (shown,), "command": given}
+
+
+def test_page_one_names_refuted_claims_and_a_card_has_one_number_of_decimals(full: Written) -> None:
+    made = first_page(full.found, ())
+    refuted = [claim.name for claim in full.found.claims if claim.verdict == "refuted"]
+    assert refuted and made.findings[0] == made.refuted
+    assert made.refuted.startswith(f"{len(refuted)} of {len(full.found.claims)} claims") and refuted[0] in made.refuted
+    for card in made.cards:
+        parts = (card.effect, card.alone, card.removed, card.share)
+        figures = [figure for part in parts for figure in (part.point, *part.ci.strip("[]").split(", "))]
+        assert len({len(figure.partition(".")[2]) for figure in figures}) == 1
+        assert card.effect.point in full.found.verdict.headline or card.word not in ("helps", "harms")

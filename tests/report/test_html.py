@@ -179,7 +179,7 @@ def test_arms_look_as_in_the_figures() -> None:
     plan = planned(sweeps={})
     arms = arm_lines(plan)
     singles = {arm.label: (arm.colour, arm.dash) for arm in arms if arm.kind == "single"}
-    assert singles == {name: (style.colour, style.dash) for name, style in fix_styles(plan.fixes).items()}
+    assert singles == {f"{name} alone": (style.colour, style.dash) for name, style in fix_styles(plan.fixes).items()}
     assert all(arm.colour in GREYS for arm in arms if arm.kind == "other") and all(arm.shown for arm in arms)
     many = {f"fix_{at}": {"off": {f"p{at}": 0}, "on": {f"p{at}": 1}} for at in range(6)}
     shown = [arm for arm in arm_lines(planned(fixes=many, sweeps={}, claims=[])) if arm.shown]

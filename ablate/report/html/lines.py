@@ -12,7 +12,7 @@ from ablate.assess import Assessment
 from ablate.design import Arm, Plan
 from ablate.report.curves import Band, Curves
 from ablate.report.curves_plot import events, limits
-from ablate.report.labels import metric_label, step_label
+from ablate.report.labels import alone, metric_label, step_label
 from ablate.report.palette import INK, SOFT, fix_styles
 
 #: With more arms than this only the ends and each fix alone are shown at first.
@@ -107,7 +107,7 @@ def arm_lines(plan: Plan) -> tuple[ArmLine, ...]:
     few, grey = len(arms) <= MOST_SHOWN, 0
     drawn = []
     for arm, cell in arms:
-        label, shown = plan.cells[cell].label, few or _is_plain(arm, fixes)
+        label, shown = alone(plan.fixes, plan.cells[cell].label), few or _is_plain(arm, fixes)
         if arm in (frozenset(), fixes):
             width, dash = (2.2, ()) if arm else (1.6, (5.0, 3.0))
             drawn.append(ArmLine(label, cell, INK if arm else SOFT, width, dash, "end", shown))
