@@ -67,7 +67,7 @@ class Publication:
         metrics: each fix's effect.
         table: the verdict's rows, under `COLUMNS`.
         arms: the arms of the design.
-        comparable, incomparable: the outcome and the curves that can be compared across arms, and the curves that can't.
+        comparable, incomparable: the outcome and the curves that can be compared across arms, probes aside; those that can't.
         files: what people open, all from the study's folder.
         figures: the folder of the figures, where there are any.
         kept: what `report --from-mlflow` needs beside the runs, by its path in the study's folder.
@@ -168,10 +168,11 @@ def step_metrics(plan: Plan) -> list[str]:
 
 
 def _by_comparability(plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The outcome and the curves that can be compared across arms, and those that can't."""
+    """The outcome and the curves that say how well an arm does, probes aside, and those that can't be compared across arms."""
     declared, names = plan.target.declaration.metrics, [plan.study.outcome.metric, *plan.study.curves]
     unlike = {name for name in names if name in declared and declared[name].incomparable}
-    return tuple(name for name in dict.fromkeys(names) if name not in unlike), tuple(sorted(unlike))
+    probes = {name for name in names[1:] if name in declared and declared[name].probe}
+    return tuple(name for name in dict.fromkeys(names) if name not in unlike | probes), tuple(sorted(unlike))
 
 
 def _interval(values: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, float]:
