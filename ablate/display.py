@@ -24,24 +24,23 @@ if TYPE_CHECKING:
 
 
 def verdict(console: Console, found: Assessment) -> None:
-    """The headline, the verdict table, findings and warnings; then claims, sweeps, and how the study's own checks ended."""
+    """What the answer rests on, then the answer: a terminal shows the end of what was printed."""
     from ablate.checked import summary
     from ablate.report.knobs import sweep_lines
 
-    console.print(f"\n[bold]{escape(found.verdict.headline)}[/bold]\n")
-    if found.verdict.fixes:
-        console.print(fixes_table(found, console.width))
-    for finding in found.verdict.findings:
-        console.print(escape(finding.text))
-    for warning in found.warnings:
-        console.print(f"[yellow]warning[/yellow] {escape(warning)}")
     if found.claims:
-        console.print()
         _claims(console, found.claims)
     for line in sweep_lines(found):
         console.print(escape(line), soft_wrap=True)
     console.print(f"checks    {escape(summary(found.checks))}", soft_wrap=True)
     console.print(f"analysis  {escape(found.registered.said)}", soft_wrap=True)
+    for warning in found.warnings:
+        console.print(f"[yellow]warning[/yellow] {escape(warning)}")
+    console.print(f"\n[bold]{escape(found.verdict.headline)}[/bold]\n")
+    if found.verdict.fixes:
+        console.print(fixes_table(found, console.width))
+    for finding in found.verdict.findings:
+        console.print(escape(finding.text))
 
 
 def _claims(console: Console, claims: Sequence[ClaimResult]) -> None:
