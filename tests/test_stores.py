@@ -13,19 +13,7 @@ from ablate.study import Study
 from ablate.target import load_target
 from ablate.tracking import MLflowTracker, NullTracker
 from ablate.trials import Trials
-
-
-class Silent:
-    """A watcher that watches nothing."""
-
-    def preparing(self):
-        pass
-
-    def started(self, run):
-        pass
-
-    def ended(self, run, record):
-        pass
+from tests.stored import Silent
 
 
 class Stopping(Silent):
