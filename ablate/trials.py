@@ -77,8 +77,8 @@ class Trials:
         self._plan = plan
 
     def forget(self) -> None:
-        """Delete the folder's trials (`--fresh`)."""
-        self._rebuild([trial for trial in self._trials() if not self._mine(trial)])
+        """Delete the folder's trials (`--fresh`). Where that fails, `reconcile` does it later, as no record speaks of them."""
+        self._reach(lambda: self._rebuild([trial for trial in self._trials() if not self._mine(trial)]))
 
     def start(self, run: PlannedRun) -> int | None:
         """Open a trial for a run, or take up the one that an interruption left open. Returns its number, if there is one."""
