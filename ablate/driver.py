@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ablate.design import Plan, PlannedRun
 from ablate.engines.base import Engine, Result, Retry, Task
 from ablate.errors import AblateError, BadInput, EngineError
-from ablate.mirror import Mirror
+from ablate.mirror import Shows
 from ablate.records import Record, Records
 from ablate.stop import Stop
 
 if TYPE_CHECKING:
-    from ablate.publication import Publication
-    from ablate.tracking import Tracker
     from ablate.trials import Trials
 
 
@@ -57,12 +55,11 @@ class Driver:
         plan: what to train.
         records: where it is kept.
         trials: the Optuna study.
-        tracker: the mirror.
+        mirror: what MLflow is told by.
     """
 
-    def __init__(self, plan: Plan, records: Records, trials: Trials, tracker: Tracker) -> None:
-        self._plan, self._records, self._trials = plan, records, trials
-        self._mirror = Mirror(tracker, records)
+    def __init__(self, plan: Plan, records: Records, trials: Trials, mirror: Shows) -> None:
+        self._plan, self._records, self._trials, self._mirror = plan, records, trials, mirror
         self._kept = sum(record.state == "completed" for record in records.load().values())
 
     def replan(self, plan: Plan) -> None:
@@ -108,10 +105,6 @@ class Driver:
                 self._number(run, record)
         self._mirror.catch_up(self._plan.runs, self._records.load())
 
-    def publish(self, publication: Publication) -> None:
-        """Show the verdict and the report with the study in the mirror, and its arms beside it."""
-        self._mirror.publish(publication)
-
     def _keep(self, run: PlannedRun, result: Result) -> Record:
         """Record a result, and tell of it. What the outcome says of it is settled here: a target doesn't know the outcome."""
         wanted = self._plan.study.outcome.metric
@@ -127,7 +120,7 @@ class Driver:
             return self._records.add(result)
         self._kept += result.state == "completed"
         record = self._number(run, self._records.add(result), anew=True)
-        self._mirror.show(run, record, anew=True)
+        self._mirror.show(run, record)
         return record
 
     def _number(self, run: PlannedRun, record: Record, anew: bool = False) -> Record:
