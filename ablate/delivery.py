@@ -244,7 +244,8 @@ class Delivery:
         name = job[0].name if step == self._deliver and job is not None else REPORT
         self._refused[name] += 1
         if self._refused[name] > 1:
-            self._say(f"does not take {name} ({why}); it is kept, and the next run tries again")
+            if sum(count > 1 for count in self._refused.values()) == 1:  # the others are like it
+                self._say(f"does not take {name} ({why}); it is kept, and the next command tries again")
             if step == self._deliver and job is not None:
                 self._drop(job)
             else:

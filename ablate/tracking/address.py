@@ -30,7 +30,7 @@ def is_server(uri: str) -> bool:
 def is_local(uri: str) -> bool:
     """Whether the store lies in a file or a folder, so that it can be opened at once."""
     scheme = urlsplit(uri).scheme.partition("+")[0]
-    return scheme in ("", "file", "sqlite")
+    return scheme in ("", "file", "sqlite") and uri not in NAMED
 
 
 def check(uri: str) -> None:
@@ -95,10 +95,10 @@ def check_schema(uri: str) -> None:
     if there in (None, scripts.get_current_head()):
         return
     if there in {script.revision for script in scripts.walk_revisions()}:
-        remedy = f"back it up, then type mlflow db upgrade {without_secrets(uri)}"
+        age, remedy = "an older", f"back it up, then type mlflow db upgrade {without_secrets(uri)}"
     else:
-        remedy = "install the MLflow that wrote it, or a newer one (pip install -U mlflow)"
-    raise BadInput(f"--tracking-uri: {uri!r} has another schema than MLflow {mlflow.__version__} wants; {remedy}")
+        age, remedy = "a newer", "install the MLflow that wrote it (pip install -U mlflow)"
+    raise BadInput(f"--tracking-uri: {uri!r} has {age} schema than MLflow {mlflow.__version__} wants; {remedy}")
 
 
 def _revision(uri: str) -> str | None:
