@@ -50,7 +50,7 @@ class Delivery:
         gave_up: whether the last attempts have failed.
         links: records with the ids that they were shown under, for whoever writes records.
         runs, points: how much was delivered.
-        beat: when something was delivered last (`time.monotonic`).
+        beat, pulse: when something was delivered last, and when the store last answered (`time.monotonic`).
     """
 
     def __init__(self, tracker: Tracker, records: Records, tell: Callable[[str], None]) -> None:
@@ -65,7 +65,8 @@ class Delivery:
         self.gave_up = False
         self.links: list[tuple[Record, str]] = []
         self.runs = self.points = 0
-        self.beat = time.monotonic()
+        self.beat = self.pulse = time.monotonic()
+        tracker.heard = self._answered
         self._open = self._agrees = self._begun = False
         self._failures = self._missed = 0
         self._again = 0.0
@@ -94,7 +95,6 @@ class Delivery:
     def hurry(self) -> None:
         """Try at once, and if that comes to nothing only once more."""
         self._last, self._again, self.gave_up = 1 if self.failing else LAST, 0.0, False
-        self.beat = time.monotonic()
         self.changed.notify_all()
 
     def close(self, status: str | None) -> None:
@@ -188,7 +188,7 @@ class Delivery:
         with self.changed:
             publication = self.publication
         if publication is not None:
-            self._tracker.publish(publication, self._heard)
+            self._tracker.publish(publication)
             with self.changed:
                 self.publication, self.training = None, False
 
@@ -196,8 +196,14 @@ class Delivery:
         if self.waiting.get(job[0].id) is job:
             del self.waiting[job[0].id]
 
+    def _answered(self) -> None:
+        self.pulse = time.monotonic()
+        if not self.waiting:  # of what is published each part counts
+            self.beat = self.pulse
+
     def _heard(self) -> None:
-        self.beat, self._failures, self.why = time.monotonic(), 0, ""
+        self.beat = self.pulse = time.monotonic()
+        self._failures, self.why = 0, ""
         self._last = None if self._last is None else LAST
 
     def _succeeded(self) -> None:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 #: Seconds without anything delivered after which a store is not waited for: before the results are written, and at the end.
 SETTLING, ENDING = 10.0, 30.0
+#: Seconds without any answer after which it is not waited for either where somebody asked for nothing else (`sync`).
+PATIENT = 60.0
+#: Seconds after which it is said what is waited for.
+SAID = 3.0
 #: Seconds that a store has to take in how a study stopped.
 CLOSING = 2.0
 
@@ -67,7 +71,7 @@ class Mirror:
     """
 
     def __init__(self, tracker: Tracker, records: Records, tell: Callable[[str], None] = warnings.warn) -> None:
-        self._records, self._local = records, tracker.local
+        self._records, self._local, self._tell = records, tracker.local, tell
         self.where = tracker.where
         self._work = Delivery(tracker, records, tell)
         self._waited = False
@@ -123,20 +127,31 @@ class Mirror:
             self._waited = False
             self._work.changed.notify_all()
 
-    def deliver(self) -> bool:
-        """Wait while deliveries go on, a store that was down being tried once more; returns whether nothing is left."""
+    def deliver(self, patient: bool = False) -> bool:
+        """Wait while deliveries go on, a store that was down being tried once more; returns whether nothing is left.
+
+        Args:
+            patient: whether to wait for as long as the store answers at all, however slow it is.
+        """
         with self._work.changed:
             self._work.hurry()
         self._waited = True
-        return self._wait(ENDING)
+        if self._wait(SAID):
+            return True
+        with self._work.changed:
+            runs, waits = self._work.lacking, not self._work.gave_up
+        if waits:
+            what = f"{counted(runs)} to go" if runs else REPORT
+            self._tell(f"waiting for MLflow at {self.where} ({what}); Ctrl-C leaves it for later")
+        return self._wait(PATIENT if patient else ENDING, patient=patient)
 
     @property
     def left(self) -> str:
         """What is not delivered: `12 runs and the report wait for MLflow at http://127.0.0.1:5000 (Connection refused)`."""
         with self._work.changed:
-            runs, why = self._work.lacking, self._work.why
+            runs, why = self._work.lacking, self._work.why or "it is slow to answer"
         what = f"{counted(runs)} and {REPORT} wait" if runs else f"{REPORT} waits"
-        return f"{what} for MLflow at {self.where}" + (f" ({why})" if why else "")
+        return f"{what} for MLflow at {self.where} ({why})"
 
     @property
     def delivered(self) -> tuple[int, int]:
@@ -150,15 +165,14 @@ class Mirror:
             self._waited = False
         self._link()
 
-    def _wait(self, patience: float, once_failing: bool = True) -> bool:
-        work = self._work
+    def _wait(self, patience: float, once_failing: bool = True, patient: bool = False) -> bool:
+        work, begun = self._work, time.monotonic()
         with work.changed:
-            work.beat = time.monotonic()
             while work.busy and not work.gave_up and (once_failing or not work.failing):
-                left = patience - (time.monotonic() - work.beat)
+                left = patience - (time.monotonic() - max(begun, work.pulse if patient else work.beat))
                 if left <= 0:
                     break
-                work.changed.wait(left)
+                work.changed.wait(min(left, 1.0))
             done = not work.busy
         self._link()
         return done

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,11 +40,12 @@ def mirrored(uri: str, plan: Plan, records: Records) -> Iterator[Mirror | NullMi
         yield mirror
 
 
-def show(mirror: Mirror | NullMirror, found: Assessment, records: Records, command: str) -> bool:
+def show(mirror: Mirror | NullMirror, found: Assessment, records: Records, command: str, patient: bool = False) -> bool:
     """Show what is left of a study: runs, then the verdict, the report and the arms. Say what can't be shown now.
 
     Args:
         command: what delivers it later.
+        patient: whether to wait for as long as the store answers at all.
 
     Returns:
         whether nothing is left.
@@ -54,11 +55,11 @@ def show(mirror: Mirror | NullMirror, found: Assessment, records: Records, comma
 
     if isinstance(mirror, NullMirror):
         return True
-    done = mirror.deliver()
+    done = mirror.deliver(patient)
     _tell_ids(found, records)
     if done and (records.out / "verdict.json").exists():
         mirror.publish(publication(found, records))
-        done = mirror.deliver()
+        done = mirror.deliver(patient)
     if not done:
         say(f"{mirror.left}; nothing is lost: once it is there, type {command}")
     return done
@@ -86,6 +87,7 @@ def sync(
 ) -> None:
     """Show MLflow what it lacks of a study: it was down, or the study was trained without it. Trains nothing."""
     from ablate.assess import assess
+    from ablate.home import own
     from ablate.records import Records
     from ablate.search import with_asked
 
@@ -98,9 +100,11 @@ def sync(
     if not kept:
         raise BadInput(f"{records.out}: holds no runs; `python -m ablate run {study}` trains them")
     command = command_line("sync", study, out=out, seeds=seeds, quick=quick, set_=set_, tracking_uri=tracking_uri)
-    with records.lock(), mirrored(uri, plan, records) as mirror:
+    with records.lock(), ExitStack() as held:
+        own(records.out)
+        mirror = held.enter_context(mirrored(uri, plan, records))
         mirror.catch_up(plan.runs, kept)
-        done = show(mirror, assess(plan, records), records, command)
+        done = show(mirror, assess(plan, records), records, command, patient=True)
     _say_delivered(mirror, done, len(kept))
     raise typer.Exit(0 if done else 3)
 

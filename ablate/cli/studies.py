@@ -56,6 +56,7 @@ def run(
     """Train what is missing, then analyse and write the report. Run again, it resumes; complete, it only re-reports."""
     from ablate import display
     from ablate.driver import Driver, default_storage, missing, unchecked
+    from ablate.home import own
     from ablate.preregistration import register
     from ablate.progress import Progress
     from ablate.records import Records
@@ -72,6 +73,7 @@ def run(
     uri = tracking_from(tracking_uri)
     same = {"out": out, "seeds": seeds, "quick": quick, "set_": set_}
     with records.lock(), ExitStack() as held:
+        own(records.out)
         if not fresh:
             records.keep_to(plan.fingerprints())
         trials = Trials(storage or default_storage(records.out), plan)

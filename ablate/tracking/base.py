@@ -30,10 +30,12 @@ class Tracker(Protocol):
     Attributes:
         where: its address, without passwords.
         local: whether it lies on this machine, so that it can be opened at once.
+        heard: is called whenever the store has taken something.
     """
 
     where: str
     local: bool
+    heard: Callable[[], None]
 
     def open(self) -> None:
         """Find the study there, or make it. May be called again, after anything failed.
@@ -64,12 +66,8 @@ class Tracker(Protocol):
             stored: the file of its curves, where it logged any.
         """
 
-    def publish(self, publication: Publication, heard: Callable[[], None]) -> None:
-        """Show the verdict and the report with the study, and its arms beside it; the study has ended.
-
-        Args:
-            heard: is called whenever a part of it has been delivered.
-        """
+    def publish(self, publication: Publication) -> None:
+        """Show the verdict and the report with the study, and its arms beside it; the study has ended."""
 
     def end(self, status: str) -> None:
         """Say how the study stopped (FINISHED, KILLED, FAILED), where there is no verdict to show."""

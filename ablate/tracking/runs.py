@@ -53,6 +53,7 @@ class MLflowTracker:
         settle_settings()
         self.where, self.local = without_secrets(uri), is_local(uri)
         self._uri, self._plan, self._owner = uri, plan, owner
+        self.heard: Callable[[], None] = lambda: None
         self._children: dict[str, Child] = {}
         self._monitor: Monitor | None = None
         self._begun, self._parent = "", ""
@@ -67,7 +68,7 @@ class MLflowTracker:
     def _open(self) -> None:
         store = client(self._uri) if is_server(self._uri) else self._checked()
         self._experiment = Experiment.named(store, self._plan.name)
-        self._client = self._experiment.client
+        self._client, self._experiment.heard = self._experiment.client, self.heard
         self._parent, before = self._find_parent() or self._create_parent(), self._monitor
         self._monitor, self._begun = Monitor(self._uri, self._parent), ""
         if before:
@@ -187,8 +188,7 @@ class MLflowTracker:
             tags["context"] = self._plan.context_of(run.cell.id) or OWN
         return tags | arms.fix_tags(run.cell.fixes)
 
-    def publish(self, publication: Publication, heard: Callable[[], None]) -> None:
-        self._experiment.heard = heard
+    def publish(self, publication: Publication) -> None:
         self._stop_monitor()
         self._publish(publication)
         self._client.set_terminated(self._parent)

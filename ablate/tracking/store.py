@@ -90,6 +90,7 @@ class Experiment:
         token, order = None, ["attributes.start_time DESC"] if newest else None
         while True:
             page = self.client.search_runs([self.key], condition, max_results=1000, order_by=order, page_token=token)
+            self.heard()
             yield from page
             token = page.token
             if not token:
