@@ -1,4 +1,4 @@
-"""A folder that was copied is another one: two of one name would write to one place in MLflow, and take each other's runs away."""
+"""A folder that was copied is another one: two of one name would write to one place in MLflow and take away each other's runs."""
 
 from __future__ import annotations
 
