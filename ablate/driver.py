@@ -15,14 +15,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ablate.design import Plan, PlannedRun
 from ablate.engines.base import Engine, Result, Retry, Task
 from ablate.errors import AblateError, BadInput, EngineError
-from ablate.mirror import Mirror
+from ablate.mirror import Shows
 from ablate.records import Record, Records
 from ablate.source import note_source, source_of
 from ablate.stop import Stop
 
 if TYPE_CHECKING:
-    from ablate.publication import Publication
-    from ablate.tracking import Tracker
     from ablate.trials import Trials
 
 
@@ -58,12 +56,11 @@ class Driver:
         plan: what to train.
         records: where it is kept.
         trials: the Optuna study.
-        tracker: the mirror.
+        mirror: what MLflow is told by.
     """
 
-    def __init__(self, plan: Plan, records: Records, trials: Trials, tracker: Tracker) -> None:
-        self._plan, self._records, self._trials = plan, records, trials
-        self._mirror = Mirror(tracker, records)
+    def __init__(self, plan: Plan, records: Records, trials: Trials, mirror: Shows) -> None:
+        self._plan, self._records, self._trials, self._mirror = plan, records, trials, mirror
         self._source = source_of(plan.target.name)
         self._kept = sum(record.state == "completed" for record in records.load().values())
 
@@ -111,10 +108,6 @@ class Driver:
                 self._records.link(records[run_id], trial=number)
         self._mirror.catch_up(self._plan.runs, self._records.load())
 
-    def publish(self, publication: Publication) -> None:
-        """Show the verdict and the report with the study in the mirror, and its arms beside it."""
-        self._mirror.publish(publication)
-
     def _keep(self, run: PlannedRun, result: Result) -> Record:
         """Record a result, and tell of it. What the outcome says of it is settled here: a target doesn't know the outcome."""
         wanted = self._plan.study.outcome.metric
@@ -132,7 +125,7 @@ class Driver:
         record = self._records.add(result, self._trials.start(run), self._source.id)
         trial = self._trials.finish(run, record)
         record = record if trial in (None, record.trial) else self._records.link(record, trial=trial)
-        self._mirror.show(run, record, anew=True)
+        self._mirror.show(run, record)
         return record
 
 

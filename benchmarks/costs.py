@@ -97,6 +97,7 @@ def bookkeeping_rows(folder: Path) -> list[tuple[str, float, str]]:
     results = [execute(Task(run.id, plan.target.name, run.cell.params, run.seed)) for run in plan.runs[: REPEATS + 1]]
     records, trials = Records(folder), Trials(default_storage(folder), plan)
     tracker = MLflowTracker(f"sqlite:///{folder}/mlflow.db", plan, records.identity())
+    tracker.open()
     keep, finish, mirror = _steps(plan, results, records, trials, tracker)
     return [
         ("record on disk (JSON, Parquet of 2,400 points)", keep, "a run"),
@@ -115,7 +116,7 @@ def _steps(plan: Plan, results: list[Result], records: Records, trials: Trials, 
 
     def mirror() -> None:
         run = next(left["mirror"])
-        tracker.mirror(run, records.load()[run.id], records.curves(run.id), [])
+        tracker.mirror(run, records.load()[run.id], records.series(run.id), [], records.stored(run.id))
 
     return median_seconds(lambda: records.add(next(left["keep"])), finish, mirror)
 

@@ -4,6 +4,7 @@ from ablate.assess import assess
 from ablate.design import make_plan
 from ablate.driver import Driver, default_storage, missing, unchecked
 from ablate.engines.inline import InlineEngine
+from ablate.mirror import Mirror
 from ablate.preregistration import register
 from ablate.publication import publication
 from ablate.records import Records
@@ -42,18 +43,20 @@ def plan_of(mapping):
 def carry_out(mapping, out, uri, fresh=False):
     """Train what is missing, write the report, show it; returns the records."""
     plan, records = plan_of(mapping), Records(out)
-    with records.lock():
-        stores = Trials(default_storage(records.out), plan), MLflowTracker(uri, plan, records.identity())
+    with records.lock(), Mirror(MLflowTracker(uri, plan, records.identity()), records) as mirror:
+        trials = Trials(default_storage(records.out), plan)
         register(plan, records, fresh)
         if fresh:
-            for store in (records, *stores):
-                store.forget()
-        driver = Driver(plan, records, *stores)
+            records.forget()
+            trials.forget()
+        driver = Driver(plan, records, trials, mirror)
+        driver.catch_up(records.load())
         if todo := [*missing(plan, records.load()), *unchecked(plan, records)]:
             driver.train(todo, InlineEngine(), Silent())
         driver.catch_up(records.load())
+        mirror.settle()
         found = assess(plan, records)
         write_results(found, out)
         write_report(found, records, out)
-        driver.publish(publication(found, records))
+        mirror.publish(publication(found, records))
     return records

@@ -14,12 +14,12 @@ from typing import NoReturn
 
 import typer
 
-from ablate.cli import pages, studies, tools
+from ablate.cli import mirrored, pages, studies, tools
 from ablate.cli.app import app
 from ablate.errors import AblateError, StorageError
 from ablate.secrets import without_secrets
 
-__all__ = ["app", "main", "pages", "studies", "tools"]
+__all__ = ["app", "main", "mirrored", "pages", "studies", "tools"]
 
 INTERRUPTED = 130
 #: Words about how a value was read, which say nothing of it.

@@ -26,8 +26,8 @@ def ui(
 ) -> None:
     """Open MLflow's page on this machine, and say where a study's runs and its arms side by side are. Ctrl-C ends it."""
     from ablate.study import load_study
+    from ablate.tracking.address import is_server
     from ablate.tracking.serve import address, check_port, find_pages, serving
-    from ablate.tracking.store import is_server
 
     uri = tracking_from(tracking_uri)
     if quick and study is None:

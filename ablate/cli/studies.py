@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ablate.cli.app import app, say
+from ablate.cli.mirrored import mirrored, show
 from ablate.cli.options import (
     Device,
     DeviceOption,
@@ -57,24 +59,25 @@ def run(
     """Train what is missing, then analyse and write the report. Run again, it resumes; complete, it only re-reports."""
     from ablate import display
     from ablate.driver import Driver, default_storage, missing, unchecked
+    from ablate.home import own
     from ablate.intact import mend
     from ablate.preregistration import register
     from ablate.progress import Progress
-    from ablate.publication import publication
     from ablate.records import Records
     from ablate.search import search, with_asked
     from ablate.sittings import sitting
     from ablate.source import refuse_changed
     from ablate.stages import due, stage, until_decided, with_checks
     from ablate.stop import Stop
-    from ablate.tracking import MLflowTracker, NullTracker
     from ablate.trials import Trials
 
     plan = planned(study, seeds, quick, set_)
     plan.check()
     records = Records(out or Path("reports") / plan.name)
     uri = tracking_from(tracking_uri)
-    with records.lock([run.id for run in plan.runs]):
+    same = {"out": out, "seeds": seeds, "quick": quick, "set_": set_}
+    with records.lock([run.id for run in plan.runs]), ExitStack() as held:
+        own(records.out)
         mend(records)
         plan = plan if fresh else with_asked(plan, records)
         if not fresh:
@@ -82,14 +85,13 @@ def run(
             if not continue_ and (due(plan, records.load()) or plan.to_ask):
                 refuse_changed(records, plan.target.name, (kept for run in plan.runs if (kept := records.load_one(run.id))))
         trials = Trials(storage or default_storage(records.out), plan, records.identity())
-        tracker = NullTracker() if uri == "none" else MLflowTracker(uri, plan, records.identity())
+        mirror = held.enter_context(mirrored(uri, plan, records))
         register(plan, records, fresh)
-        if fresh:  # once it is known that all three can be written
+        if fresh:  # once it is known that both can be written; MLflow follows the records
             records.forget()
             trials.forget()
-            tracker.forget()
             records.keep_to(plan.fingerprints())
-        driver, stop = Driver(plan, records, trials, tracker), Stop()
+        driver, stop = Driver(plan, records, trials, mirror), Stop()
         driver.catch_up(records.load())
         trained, checks = 0, unchecked(plan, records)
         if aside := len(records.load().keys() - {run.id for run in plan.runs}):
@@ -97,7 +99,6 @@ def run(
         if checks or due(plan, records.load()) or plan.to_ask:
             at_most = len(missing(plan, records.load())) + sum(plan.to_ask.values()) + len(checks)
             on = device_for(device, plan.study.resources)
-            same = {"out": out, "seeds": seeds, "quick": quick, "set_": set_}
             where = {"engine": engine if engine is not EngineName.ray else None, "workers": workers, "ray_address": ray_address}
             stores = {"device": device if device is not Device.auto else None, "storage": storage, "tracking_uri": tracking_uri}
             commands = command_line("run", study, **same, **where, **stores), command_line("report", study, **same)
@@ -115,12 +116,13 @@ def run(
                         plan = search(before, records, driver, trainer, watcher, on, stop)
                     trained += len(plan.runs) - len(before.runs)
         driver.catch_up(records.load())
+        mirror.settle()
         found, pdf = write_all(plan, records, paper)
         console = display.stdout()
         display.verdict(console, found)
         display.where(console, pdf, uri, trained, len(found.plan.runs))
         console.file.flush()
-        driver.publish(publication(found, records))  # last: a store that is slow keeps nobody from the answer
+        show(mirror, found, records, command_line("sync", study, **same, tracking_uri=tracking_uri))  # last: the answer is there
     raise typer.Exit(0 if found.complete else 3)
 
 

@@ -1,79 +1,79 @@
-"""What a tracker does, and the one that does nothing."""
+"""What a tracker does. One thread calls it (`mirror`); each call may take long, or raise whatever its kind of store raises."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ablate.design import PlannedRun
 from ablate.publication import Publication
 from ablate.records import Record
-
-if TYPE_CHECKING:
-    import pandas as pd
+from ablate.series import Series
 
 #: MLflow's own default, relative to the current directory.
 DEFAULT_URI = "sqlite:///mlflow.db"
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What became of a run: the id it has there, and how many points of metrics were sent."""
+
+    key: str
+    points: int
+
+
 class Tracker(Protocol):
-    """Where runs are mirrored."""
+    """Where runs are mirrored.
+
+    Attributes:
+        where: its address, without passwords.
+        local: whether it lies on this machine, so that it can be opened at once.
+        heard: is called whenever the store has taken something.
+    """
+
+    where: str
+    local: bool
+    heard: Callable[[], None]
+
+    def open(self) -> None:
+        """Find the study there, or make it. May be called again, after anything failed.
+
+        Raises:
+            BadInput: if the store can never be opened as it is.
+        """
+
+    def reconcile(self, records: Mapping[str, Record]) -> None:
+        """Take away what these records, all that the study's folder has, don't say."""
 
     def begin(self, kept: Mapping[str, Path]) -> None:
-        """Be told that trainings are about to start.
+        """Be told that trainings are under way.
 
         Args:
             kept: what the study keeps beside its runs (`kept.beside`), by its path in the study's folder.
         """
 
-    def shows(self, run_id: str, state: str, trial: int | None = None) -> str | None:
-        """The id under which the run is there in full, in this state and with this trial's number, or None."""
+    def shows(self, record: Record) -> str | None:
+        """The id under which the run is there in full, as it is recorded, or None."""
 
-    def mirror(
-        self,
-        run: PlannedRun,
-        record: Record,
-        curves: pd.DataFrame,
-        artifacts: Iterable[Path],
-        stored: Path | None = None,
-    ) -> str | None:
-        """Show a run that ended, in place of an earlier attempt at it; returns the id it has there.
+    def mirror(self, run: PlannedRun, record: Record, series: Series, artifacts: Iterable[Path], stored: Path | None) -> Shown:
+        """Show a run that ended, in place of an earlier attempt at it. Half of it may be there: no point is there twice then.
 
         Args:
-            curves: what it logged.
+            series: what it logged.
             artifacts: its files.
             stored: the file of its curves, where it logged any.
         """
 
-    def close(self, publication: Publication) -> None:
-        """Show the verdict and the report with the study, and its arms beside it."""
+    def publish(self, publication: Publication) -> None:
+        """Show the verdict and the report with the study, and its arms beside it; the study has ended."""
 
-    def forget(self) -> None:
-        """Take away all runs of the study (`--fresh`)."""
+    def end(self, status: str) -> None:
+        """Say how the study stopped (FINISHED, KILLED, FAILED), where there is no verdict to show."""
 
+    def refused(self, error: BaseException) -> bool:
+        """Whether what was sent is to blame for an error, so that sending it again is of no use."""
 
-class NullTracker:
-    """Mirrors nothing (`--tracking-uri none`)."""
-
-    def begin(self, kept: Mapping[str, Path]) -> None:
-        pass
-
-    def shows(self, run_id: str, state: str, trial: int | None = None) -> str | None:
-        return None
-
-    def mirror(
-        self,
-        run: PlannedRun,
-        record: Record,
-        curves: pd.DataFrame,
-        artifacts: Iterable[Path],
-        stored: Path | None = None,
-    ) -> str | None:
-        return None
-
-    def close(self, publication: Publication) -> None:
-        pass
-
-    def forget(self) -> None:
-        pass
+    def reason(self, error: BaseException) -> str:
+        """What went wrong, in a few words."""

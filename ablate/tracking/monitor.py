@@ -5,14 +5,15 @@ They cover the machine on which the driver runs, workers on it included, and no 
 
 from __future__ import annotations
 
+from threading import Thread
 from typing import Any
 
-#: Seconds between two samples.
-INTERVAL = 10.0
+#: Seconds between two samples; seconds that the last ones have to be logged in.
+INTERVAL, ENDING = 10.0, 5.0
 
 
 class Monitor:
-    """MLflow's own monitor, a thread that takes a sample now and then.
+    """MLflow's own monitor, a thread that takes a sample now and then. It ends by itself once the store does not answer.
 
     Args:
         uri: where it is logged.
@@ -27,6 +28,7 @@ class Monitor:
         """Go on from the last sample that is there. Where MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING is false, do nothing."""
         from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING as WANTED
 
+        self.stop()
         if WANTED.is_set() and not WANTED.get():
             return
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
@@ -34,8 +36,10 @@ class Monitor:
         self._thread = SystemMetricsMonitor(self._run, INTERVAL, resume_logging=True, tracking_uri=self._uri)
         self._thread.start()
 
-    def stop(self) -> None:
-        """Log what is left."""
+    def stop(self, patience: float = ENDING) -> None:
+        """Log what is left, for so many seconds at most: MLflow would wait for as long as the store takes."""
         if self._thread is not None:
-            self._thread.finish()
+            ending = Thread(target=self._thread.finish, daemon=True)
+            ending.start()
+            ending.join(patience)
             self._thread = None

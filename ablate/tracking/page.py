@@ -14,6 +14,8 @@ from ablate.tracking.texts import description
 SHOWN = "ablate.shown"
 #: The verdict as MLflow shows tables.
 TABLE = "verdict_table.json"
+#: Their folder among the artifacts.
+FIGURES = "figures"
 
 
 def publish(experiment: Experiment, parent: str, publication: Publication, compared: Mapping[str, str]) -> None:
@@ -24,9 +26,12 @@ def publish(experiment: Experiment, parent: str, publication: Publication, compa
     """
     client = experiment.client
     for path in publication.files:
-        client.log_artifact(parent, str(path))
+        experiment.put(parent, path)
     if publication.figures is not None:
-        client.log_artifacts(parent, str(publication.figures), "figures")
+        figures = sorted(path for path in publication.figures.iterdir() if path.is_file())
+        for path in figures:
+            experiment.put(parent, path, FIGURES)
+        experiment.take_away(parent, FIGURES, [path.name for path in figures])
     client.log_text(parent, json.dumps({"columns": COLUMNS, "data": publication.table}), TABLE)
     client.set_tag(parent, "mlflow.loggedArtifacts", json.dumps([{"path": TABLE, "type": "table"}]))
     files = {name: links.artifact(experiment.key, parent, name) for name in (path.name for path in publication.files)}

@@ -15,8 +15,9 @@ from ablate.errors import BadInput
 from ablate.kept import fill
 from ablate.record import Record, as_json, from_json
 from ablate.records import Records
+from ablate.tracking.address import check_exists, is_server
 from ablate.tracking.runs import RECORD, STUDY
-from ablate.tracking.store import Experiment, check_exists, client, is_server, reason
+from ablate.tracking.store import Experiment, client, reason
 
 if TYPE_CHECKING:
     from ablate.design import Plan

@@ -17,9 +17,10 @@ from typing import IO
 
 from ablate.errors import BadInput
 from ablate.tracking import links
+from ablate.tracking.address import check_exists, is_server
 from ablate.tracking.arms import condition, pages
 from ablate.tracking.page import SHOWN
-from ablate.tracking.store import SETTINGS, Experiment, check_exists, client, is_server, reason
+from ablate.tracking.store import SETTINGS, Experiment, client, reason
 from ablate.tracking.views import VIEWS
 
 HOST = "127.0.0.1"

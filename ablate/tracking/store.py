@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import re
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
-from ablate.errors import BadInput
+from ablate.errors import AblateError
+from ablate.secrets import without_secrets
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -22,56 +22,41 @@ if TYPE_CHECKING:
 ENTITIES, NAMED = 1000, 100
 #: Characters of what a store says of a failure.
 LONGEST = 160
+#: How MLflow words an answer that is an error.
+ANSWER = re.compile(r"failed with error code (\d{3})|too many (\d{3}) error responses")
+#: MLflow's codes for what it won't take whenever it is sent; HTTP's of 4xx that may pass: who asks, how often, how long it took.
+REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE"}
+PASSING = {401, 403, 407, 408, 429}
 #: MLflow's word for an experiment of trainings rather than of agents and their traces.
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 #: The tag that holds a description, in Markdown.
 NOTE = "mlflow.note.content"
-#: Settings of the process, unless the user made others: that a server is down is said in seconds, and nothing is sent elsewhere.
+#: Settings of the process, unless the user made others. A request is sent once: sent again behind our back after its answer was
+#: lost, it would make a second run. Nothing is sent elsewhere, and
+#: stdout is ours.
 SETTINGS = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 
 
-def client(uri: str) -> MlflowClient:
-    """A client that says nothing by itself."""
+def settle_settings() -> None:
+    """Make the settings, before MLflow is imported or a thread is started."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+
+
+def client(uri: str) -> MlflowClient:
+    """A client that says nothing by itself: what goes wrong is raised, and MLflow would print it with a traceback as well."""
+    settle_settings()
     from mlflow.tracking import MlflowClient
 
-    for name in ("alembic", "mlflow", "mlflow.store.db.utils"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("alembic", "mlflow", "mlflow.store.db.utils", "urllib3.connectionpool"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     return MlflowClient(uri)
-
-
-def is_server(uri: str) -> bool:
-    """Whether the address is a tracking server's, and not a store's that this machine opens by itself."""
-    return urlsplit(uri).scheme in ("http", "https")
-
-
-def check_exists(uri: str) -> None:
-    """See that a store in a file or a folder is there: MLflow would make one.
-
-    Raises:
-        BadInput: if it isn't.
-    """
-    parts = urlsplit(uri)
-    if parts.scheme.startswith("sqlite"):
-        path = Path(unquote(parts.path[1:]))
-        if not path.is_file() or not _is_mlflow(path):
-            raise BadInput(f"--tracking-uri: {path} is no MLflow store; run a study first, or name the store it was logged to")
-    elif parts.scheme in ("", "file") and not Path(unquote(parts.path)).is_dir():
-        raise BadInput(f"--tracking-uri: {uri!r} is no folder and no address; name the store that the study was logged to")
-
-
-def _is_mlflow(path: Path) -> bool:
-    try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as store:
-            return bool(store.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchall())
-    except sqlite3.Error:
-        return False
 
 
 class Experiment:
@@ -84,6 +69,8 @@ class Experiment:
 
     def __init__(self, client: MlflowClient, key: str) -> None:
         self.client, self.key = client, key
+        #: Is called whenever the store has taken something.
+        self.heard: Callable[[], None] = lambda: None
 
     @classmethod
     def named(cls, client: MlflowClient, name: str) -> Experiment:
@@ -103,6 +90,7 @@ class Experiment:
         token, order = None, ["attributes.start_time DESC"] if newest else None
         while True:
             page = self.client.search_runs([self.key], condition, max_results=1000, order_by=order, page_token=token)
+            self.heard()
             yield from page
             token = page.token
             if not token:
@@ -110,7 +98,9 @@ class Experiment:
 
     def create(self, name: str, tags: Mapping[str, str], start: int | None = None) -> str:
         """A new run; times are in ms since the epoch."""
-        return str(self.client.create_run(self.key, start, tags=dict(tags), run_name=name).info.run_id)
+        run = str(self.client.create_run(self.key, start, tags=dict(tags), run_name=name).info.run_id)
+        self.heard()
+        return run
 
     def log(
         self,
@@ -119,25 +109,43 @@ class Experiment:
         params: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Write to a run, in as few calls as MLflow takes: the first one holds what is named, the tags come last."""
+        """Write to a run, in as few calls as MLflow takes; the tags come last, and what they speak of is there."""
         from mlflow.entities import Param, RunTag
 
         said = [RunTag(name, text) for name, text in (tags or {}).items()]
         given = [Param(key(name), str(value)) for name, value in (params or {}).items()]
-        first, *more = list(batched(given, NAMED)) or [[]]
-        for some in more:
+        *earlier, last = list(batched(given, NAMED)) or [[]]
+        for some in earlier:
             self.client.log_batch(run, params=some)
-        room = ENTITIES - len(first)
+        room = ENTITIES - len(last) - len(said)
         for some in batched(metrics[room:], ENTITIES):
             self.client.log_batch(run, metrics=some)
-        self.client.log_batch(run, metrics=metrics[:room], params=first)
-        for some in batched(said, NAMED):
-            self.client.log_batch(run, tags=some)
+        self.client.log_batch(run, metrics=metrics[:room], params=last, tags=said)
+        self.heard()
+
+    def put(self, run: str, path: Path, folder: str | None = None) -> None:
+        """Show a file with a run."""
+        self.client.log_artifact(run, str(path), folder)
+        self.heard()
+
+    def take_away(self, run: str, folder: str, names: Iterable[str]) -> None:
+        """Remove what a run's folder of artifacts holds besides these names, where the store of artifacts can remove anything."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        kept = {f"{folder}/{name}" for name in names}
+        stale = [item.path for item in self.client.list_artifacts(run, folder) if not item.is_dir and item.path not in kept]
+        if not stale:
+            return
+        store = get_artifact_repository(self.client.get_run(run).info.artifact_uri, self.client.tracking_uri)
+        with suppress(NotImplementedError):  # some only ever add
+            for path in stale:
+                store.delete_artifacts(path)
 
     def delete(self, runs: Iterable[str]) -> None:
         """Delete runs, which in MLflow can be undone."""
         for run in runs:
             self.client.delete_run(run)
+            self.heard()
 
 
 def key(name: str) -> str:
@@ -152,10 +160,35 @@ def batched(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 def reason(error: BaseException) -> str:
     """What went wrong, in a short line: each kind of store raises its own, and of a connection the innermost says it best."""
-    innermost = list(_causes(error))[-1]
-    system = innermost if isinstance(innermost, OSError) and innermost.strerror else None
+    causes = list(_causes(error))
+    if isinstance(error, AblateError):
+        return reason(error.__cause__) if error.__cause__ else str(error)
+    if any(isinstance(each, TimeoutError) or type(each).__name__.endswith(("Timeout", "TimeoutError")) for each in causes):
+        return f"no answer in {os.environ.get('MLFLOW_HTTP_REQUEST_TIMEOUT', '120')} s"
+    system = causes[-1] if isinstance(causes[-1], OSError) and causes[-1].strerror else None
     said = system.strerror if system else str(error).partition("\n")[0] or type(error).__name__
-    return shorten(str(said), LONGEST, placeholder=" …") if len(str(said).split()[0]) < LONGEST else str(said)[:LONGEST]
+    if answer := ANSWER.search(str(said)):
+        code = int(answer[1] or answer[2])
+        said = f"it answers {code} {_phrase(code)}".strip()
+    said = without_secrets(str(said))
+    return shorten(said, LONGEST, placeholder=" …") if len(said.split()[0]) < LONGEST else said[:LONGEST]
+
+
+def refused(error: BaseException) -> bool:
+    """Whether it is what was sent that a store won't take, so that sending it again is of no use; else it is the store."""
+    code = getattr(error, "error_code", None)
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if code is not None:
+        return code in REFUSALS
+    if status is not None:
+        return 400 <= status < 500 and status not in PASSING
+    if isinstance(error, FileNotFoundError):  # of ours: the store's own would be made
+        return True
+    return not isinstance(error, OSError) and not type(error).__module__.startswith(("sqlalchemy", "urllib3", "requests"))
+
+
+def _phrase(code: int) -> str:
+    return HTTPStatus(code).phrase if code in {each.value for each in HTTPStatus} else ""
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
