@@ -23,6 +23,7 @@ from ablate.cli.options import (
     StudyFile,
     TrackingUri,
     Workers,
+    check_place,
     command_line,
     device_for,
     engine_for,
@@ -67,6 +68,7 @@ def run(
 
     plan = planned(study, seeds, quick, set_)
     plan.check()
+    check_place(device, plan.study.resources, engine, ray_address)
     records = Records(out or Path("reports") / plan.name)
     plan = plan if fresh else with_asked(plan, records)
     uri = tracking_from(tracking_uri)

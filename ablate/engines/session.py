@@ -20,7 +20,7 @@ ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZE
 #: Of ray's folder for a session, under which its sockets lie; their paths must stay below a limit of the system's.
 PREFIX, LONGEST = "ablate-ray-", 24
 #: Seconds: that a folder may lack its lock, between two looks at an address, for an answer. Looks in vain that say it's gone.
-FRESH, BETWEEN, ANSWER, VAIN = 60.0, 2.0, 5.0, 3
+FRESH, BETWEEN, ANSWER, VAIN = 5.0, 2.0, 5.0, 3
 GONE = "ray has died or can't be reached any more; what finished is kept, and the same command goes on from there"
 
 
