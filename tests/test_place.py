@@ -30,7 +30,7 @@ def test_a_cluster_that_does_not_answer_is_one_line_with_nothing_written(cli):
 
 @pytest.mark.parametrize("address", ["cluster", "10.0.0.1:", ":6379", "host:port", "host:0", "host:99999", "ray://host"])
 def test_what_is_no_address_is_said(address):
-    with pytest.raises(BadInput, match="--ray-address: .* must be HOST:PORT, as `ray start --head` prints it, or auto"):
+    with pytest.raises(BadInput, match=r"--ray-address: .* must be HOST:PORT, as `ray start --head` prints it, or auto"):
         check_address(address)
 
 
