@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ablate.engines.memory import GIB
 from ablate.engines.pulse import EACH, Trace
 
 #: Of what a worker wrote to stderr, the last so many lines are kept, of so many characters.
@@ -19,7 +20,7 @@ def lost(said: str, trace: Trace | None, stderr: Sequence[str] = (), hung: bool 
     """What became of a worker, in the form of a traceback: what is known above, and the reason on the last line.
 
     Args:
-        said: what ray says of it.
+        said: what ray says of it, the name of its error included.
         trace: what it left.
         stderr: what it wrote last.
         hung: whether it was killed because it gave no sign of life.
@@ -36,9 +37,9 @@ def lost(said: str, trace: Trace | None, stderr: Sequence[str] = (), hung: bool 
 
 
 def _why(said: str, trace: Trace | None) -> str:
-    if short := re.search(r"running low on memory|memory monitor|OutOfMemory", said):
-        used = re.search(r"([\d.]+ ?GB) ?/ ?([\d.]+ ?GB)", said[short.start() :])
-        figures = f" ({used[1]} of {used[2]} in use)" if used else ""
+    if "OutOfMemory" in said:
+        used = re.search(r"Memory usage (\d+)B .* of (\d+)B limit", said)
+        figures = f" ({int(used[1]) / GIB:.1f} of {int(used[2]) / GIB:.1f} GiB in use)" if used else ""
         return f"the worker process was killed as the machine ran out of memory{figures}; give fewer --workers"
     if trace and trace.fatal:
         return f"the worker process died while training this run: {trace.fatal}"

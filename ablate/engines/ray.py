@@ -149,7 +149,7 @@ class RayEngine:
             except self._ray.exceptions.RayError as error:
                 lives -= 1
                 if not lives:
-                    why = lost(str(error), None).splitlines()[-1]
+                    why = lost(f"{type(error).__name__}: {error}", None).splitlines()[-1]
                     raise EngineError(f"{target} failed while preparing what its runs share: {why}") from None
                 new = self._replace(worker)
                 asked[new.prepare.remote(target, params)] = new
@@ -180,9 +180,10 @@ class RayEngine:
     def _lost(self, job: Job, error: Exception) -> Result | None:
         self._lifeline.hold()  # where all of ray is gone, no worker is to blame
         trace = read_trace(job.path)
-        if trace is None and not self._address:
+        short = isinstance(error, self._ray.exceptions.OutOfMemoryError)
+        if trace is None and not self._address and not short:
             return None
-        why = lost(str(error), trace, self._stderr(trace), job.hung, self._limits.progress_deadline)
+        why = lost(f"{type(error).__name__}: {error}", trace, self._stderr(trace), job.hung, self._limits.progress_deadline)
         return Result(job.task.run_id, "failed", job.started, time.time() - job.started, error=why, fault="died")
 
     def _stderr(self, trace: Trace | None) -> list[str]:
