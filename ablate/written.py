@@ -129,5 +129,10 @@ def _row(found: Assessment, run: PlannedRun) -> dict[str, Any]:
     if record:
         seconds = {"seconds": round(record.seconds, 3)}  # the run's wall time, whatever the target calls so
         row |= seconds | dict(record.metrics) | seconds
-        row |= {"optuna_trial": record.trial, "mlflow_run_id": record.mlflow, "error": reason(record.error)}
+        row |= {
+            "attempts": record.attempts,
+            "optuna_trial": record.trial,
+            "mlflow_run_id": record.mlflow,
+            "error": reason(record.error),
+        }
     return row

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -77,6 +79,28 @@ def parsed_settings(settings: list[str]) -> dict[str, Any]:
 
 def device_for(asked: Device, resources: Resources) -> str:
     return "cuda" if asked is Device.cuda or (asked is Device.auto and resources.gpus) else "cpu"
+
+
+def check_place(device: Device, resources: Resources, engine: EngineName = EngineName.inline, address: str | None = None) -> None:
+    """See, before anything is written, that what trainings are to run on is there.
+
+    Raises:
+        BadInput: where no cluster answers, or torch sees no CUDA device on this machine.
+    """
+    if address and engine is EngineName.ray:
+        from ablate.engines.session import check_address
+
+        check_address(address)
+    elif device_for(device, resources) == "cuda" and not _sees_cuda():
+        key = "--device: 'cuda'" if device is Device.cuda else f"resources.gpus: {resources.gpus:g}"
+        raise BadInput(f"{key}, but torch sees no CUDA device on this machine; give --device cpu, or mend its driver or torch")
+
+
+def _sees_cuda() -> bool:
+    """Whether torch sees a device; also where a target uses no torch. In a process of its own: the driver does without torch."""
+    code = "import torch, sys; sys.exit(not torch.cuda.is_available())"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    return ran.returncode == 0 or "No module named 'torch'" in ran.stderr
 
 
 def engine_for(name: EngineName, workers: int | None, address: str | None, resources: Resources, runs: int) -> Engine:

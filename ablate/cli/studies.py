@@ -25,6 +25,7 @@ from ablate.cli.options import (
     StudyFile,
     TrackingUri,
     Workers,
+    check_place,
     command_line,
     device_for,
     engine_for,
@@ -73,6 +74,7 @@ def run(
 
     plan = planned(study, seeds, quick, set_)
     plan.check()
+    check_place(device, plan.study.resources, engine, ray_address)
     records = Records(out or Path("reports") / plan.name)
     uri = tracking_from(tracking_uri)
     same = {"out": out, "seeds": seeds, "quick": quick, "set_": set_}
