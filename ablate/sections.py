@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, FiniteFloat, field_validator, model_validator
 
+from ablate.shown import shown
 from ablate.statements import Section, Steps
+from ablate.yamlfile import GREATEST, LEAST, NO_TEXT
 
 
 def is_param(value: object, depth: int = 0) -> bool:
     """Whether a value can be given to a training: a number, a word, true, false, null or a list of these."""
     if isinstance(value, list):  # a YAML list may hold itself, hence the depth
         return depth < 8 and all(is_param(item, depth + 1) for item in value)
-    return isinstance(value, bool | int | float | str | None)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, int):
+        return LEAST <= value <= GREATEST
+    return value is None or (isinstance(value, str) and not NO_TEXT.search(value))
 
 
 def _check_param(value: Any) -> Any:
-    if not is_param(value):
-        raise ValueError(f"must be a number, a word, true, false, null or a list of these, but is a {type(value).__name__}")
-    return value
+    if is_param(value):
+        return value
+    kind = shown(value) if isinstance(value, int | float | str | list) else f"a {type(value).__name__}"
+    raise ValueError(f"must be a finite number, a word, true, false, null or a list of these, but is {kind}")
 
 
 ParamValue = Annotated[bool | int | float | str | list[Any] | None, BeforeValidator(_check_param)]
@@ -107,7 +115,7 @@ class Sweep(Section):
     @classmethod
     def _distinct(cls, values: list[int | float] | None) -> list[int | float] | None:
         if values and len(set(values)) < len(values):
-            raise ValueError(f"must not repeat a value, but is {values}")
+            raise ValueError(f"must not repeat a value, but is {shown(values)}")
         return values
 
     @model_validator(mode="after")
@@ -142,7 +150,7 @@ class Sweep(Section):
     @classmethod
     def _once(cls, toggle: list[str]) -> list[str]:
         if len(set(toggle)) < len(toggle):
-            raise ValueError(f"must not repeat a fix, but is {toggle}")
+            raise ValueError(f"must not repeat a fix, but is {shown(toggle)}")
         return toggle
 
 
@@ -187,14 +195,14 @@ class Stopping(Section):
     @classmethod
     def _grow(cls, looks: list[int]) -> list[int]:
         if looks[0] < 2 or any(later <= sooner for sooner, later in pairwise(looks)):
-            raise ValueError(f"must grow from at least 2, but is {looks}")
+            raise ValueError(f"must grow from at least 2, but is {shown(looks)}")
         if looks[-1] > 1000:
-            raise ValueError(f"must end at 1000 paired seeds or fewer, but is {looks}")
+            raise ValueError(f"must end at 1000 paired seeds or fewer, but is {shown(looks)}")
         return looks
 
 
 class Resources(Section):
     """What one training takes."""
 
-    cpus: float = Field(1, gt=0)
-    gpus: float = Field(0, ge=0)
+    cpus: FiniteFloat = Field(1, gt=0)
+    gpus: FiniteFloat = Field(0, ge=0)

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
+from ablate.shown import shown
+
 Comparison = Literal["<", "<=", ">", ">=", "=="]
 Reduction = Literal["final", "first", "last", "min", "max", "mean", "growth"]
 SymptomReduction = Literal["first", "last", "min", "max", "mean", "median", "count", "values"]
@@ -19,9 +21,10 @@ TYPICAL = ("first", "last", "mean", "median")
 
 
 class Section(BaseModel):
-    """A part of the study file: immutable, and an unknown key in it is an error."""
+    """A part of the study file: immutable; an unknown key in it is an error, and so is a value of another kind: true is no number,
+    and neither is a number in quotes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Claim(Section):
@@ -92,11 +95,13 @@ def _check_reported(value: Any) -> Any:
         return value
     if isinstance(value, list) and len(value) >= 3 and all(map(_is_number, value)):
         return value
-    if isinstance(value, dict) and (_is_share(value) or _is_table(value)):
+    if isinstance(value, dict) and _is_share(value):
         return value
+    if isinstance(value, dict) and _is_table(value):
+        return {float(key): count for key, count in value.items()}
     raise ValueError(
         "must be a number, a list of at least 3 numbers, {count: 34, of: 134} or a mapping of values to counts such as "
-        f"{{4: 114, 5: 11}}, but is {value!r}"
+        f"{{4: 114, 5: 11}}, but is {shown(value)}"
     )
 
 
@@ -115,8 +120,8 @@ def _is_share(value: dict[Any, Any]) -> bool:
 def _is_table(value: dict[Any, Any]) -> bool:
     """Values and how often each was seen; JSON writes the values as words."""
     try:
-        keys = {float(key) for key in value}
-    except (TypeError, ValueError):
+        keys = {float(key) for key in value if not isinstance(key, bool)}
+    except (TypeError, ValueError, OverflowError):
         return False
     return (
         len(keys) == len(value) and all(map(_is_number, keys)) and all(map(_is_count, value.values())) and sum(value.values()) > 0
@@ -174,9 +179,9 @@ class Symptom(Section):
         if told is None:
             return
         if self.reduction == "count" and not isinstance(told, Share):
-            raise ValueError(f"{key}.reported must be {{count: …, of: …}} beside reduction: count, but is {told!r}")
+            raise ValueError(f"{key}.reported must be {{count: …, of: …}} beside reduction: count, but is {shown(told)}")
         if self.reduction == "values" and not isinstance(told, dict):
-            raise ValueError(f"{key}.reported must map values to counts beside reduction: values, but is {told!r}")
+            raise ValueError(f"{key}.reported must map values to counts beside reduction: values, but is {shown(told)}")
         if self.reduction not in ("count", "values") and isinstance(told, Share | dict):
             raise ValueError(
                 f"{key}.reported must be one number or a list beside reduction: {self.reduction}; or use count or values"

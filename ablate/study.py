@@ -1,7 +1,4 @@
-"""The study file: its schema, and the only place that reads YAML.
-
-YAML 1.2 is read, where `on` and `off` are words and not booleans.
-"""
+"""The study file: its schema, and what it says of what it refuses."""
 
 from __future__ import annotations
 
@@ -11,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from ablate.errors import BadInput
 from ablate.sections import (
@@ -29,7 +24,9 @@ from ablate.sections import (
     Sweep,
     is_param,
 )
+from ablate.shown import shown
 from ablate.statements import Claim, Section, Symptom
+from ablate.yamlfile import Refused, parse_yaml, read_yaml
 
 
 class Study(Section):
@@ -144,10 +141,11 @@ def suggest(name: str, known: Mapping[str, Any] | list[str]) -> str:
 def parse_value(text: str) -> ParamValue:
     """A param's value as the study file would read it: `5` → int, `1e-3` → float, `on` → str."""
     try:
-        value: ParamValue = YAML(typ="safe", pure=True).load(text)
-    except Exception:  # ruamel's constructors raise their own
+        value: ParamValue = parse_yaml(text)
+    except Refused:
         return text
-    return value if is_param(value) else text
+    unfit = isinstance(value, float | list)  # a number that is none: the schema says so, by the param's name
+    return value if unfit or is_param(value) else text
 
 
 def load_study(path: Path) -> Study:
@@ -184,29 +182,10 @@ def override(study: Study, params: Mapping[str, ParamValue], seeds: int | None =
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise BadInput(f"{path}: no such file; `python -m ablate init > {path}` writes one to start from") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: can't be read ({error}); give a YAML text file") from None
-    try:
-        raw = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        raise BadInput(f"{path}: {_yaml_line(error)}") from None
-    except Exception as error:  # ruamel's constructors raise their own, as ValueError for 2020-13-45
-        why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise BadInput(f"{path}: not valid YAML ({why}); mend it") from None
+    raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise BadInput(f"{path}: must be a mapping with name, target, fixes and outcome, but is {type(raw).__name__}")
     return raw
-
-
-def _yaml_line(error: YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = " ".join(str(getattr(error, "problem", None) or error).split())
-    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return f"{where}not valid YAML ({problem}); mend that line"
 
 
 def _one_line(error: ValidationError, raw: Mapping[str, Any]) -> str:
@@ -215,6 +194,8 @@ def _one_line(error: ValidationError, raw: Mapping[str, Any]) -> str:
     first = next(
         (each for each in complaints if each["type"] == "extra_forbidden"), complaints[0]
     )  # the misspelt, not the missing
+    if first["type"].startswith("int"):  # of a number that may be whole or not, the second says what it can be
+        first = [each for each in complaints if _in_file(each["loc"], raw) == _in_file(first["loc"], raw)][-1]
     kind, context = first["type"], first.get("ctx", {})
     location = first["loc"] if kind == "missing" else _in_file(first["loc"], raw)
     key = ".".join(str(part) for part in location)
@@ -229,9 +210,9 @@ def _one_line(error: ValidationError, raw: Mapping[str, Any]) -> str:
     value = first["input"]
     if kind == "too_short":
         return f"{key} holds {context['actual_length']}; give at least {context['min_length']}"
-    shown = repr(value) if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
+    written = shown(value) if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
     remedy = first["msg"].replace("Input should", "it should").replace("String should", "it should")
-    return f"{key}: {shown} can't be used; {remedy}"
+    return f"{key}: {written} can't be used; {remedy}"
 
 
 def _in_file(location: tuple[int | str, ...], raw: Any) -> tuple[int | str, ...]:

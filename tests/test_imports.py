@@ -30,7 +30,10 @@ ALLOWED = {
     "bokeh": ("ablate.report.html.",),
     "jinja2": ("ablate.report.html.",),
 }
-PURE_MODULES = ("study", "statements", "sections", "arms", "points", "fit", "design", "target", "run", "errors")
+PURE_MODULES = ("study", "statements", "sections", "arms", "points", "fit", "design", "target", "run", "errors", "shown") + (
+    "secrets",
+    "yamlfile",
+)
 PURE = (*(f"ablate.{name}" for name in PURE_MODULES), "ablate.analysis.")
 
 

@@ -17,7 +17,7 @@ import typer
 from ablate.cli import pages, studies, tools
 from ablate.cli.app import app
 from ablate.errors import AblateError
-from ablate.secrets import without_secrets
+from ablate.shown import one_line
 
 __all__ = ["app", "main", "pages", "studies", "tools"]
 
@@ -45,7 +45,7 @@ def main() -> NoReturn:
 
 
 def _fail(message: str) -> NoReturn:
-    print(f"error: {without_secrets(message)}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     sys.exit(2)
 
 
@@ -55,4 +55,4 @@ def _terminate(*_: object) -> NoReturn:
 
 def _warn(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
     if issubclass(category, UserWarning):
-        print(f"warning: {without_secrets(str(message))}", file=sys.stderr)
+        print(f"warning: {one_line(str(message))}", file=sys.stderr)
