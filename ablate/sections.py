@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, FiniteFloat, field_validator, model_validator
 
 from ablate.shown import shown
-from ablate.statements import Section, Steps
+from ablate.statements import MetricName, Name, Section, Steps
 from ablate.yamlfile import GREATEST, LEAST, NO_TEXT
 
 
@@ -32,7 +32,7 @@ def _check_param(value: Any) -> Any:
 
 
 ParamValue = Annotated[bool | int | float | str | list[Any] | None, BeforeValidator(_check_param)]
-Params = dict[str, ParamValue]
+Params = dict[Name, ParamValue]
 
 #: Designs that `design.kind` can name.
 Kind = Literal["full_factorial", "fractional", "one_at_a_time", "custom"]
@@ -43,7 +43,7 @@ PLACEBO = "placebo"
 class Change(Section):
     """What a fix says that it changes: a probe that must differ between off and on, or the verdict is withheld."""
 
-    metric: str = Field(description="a step metric, or a final one")
+    metric: MetricName = Field(description="a step metric, or a final one")
     steps: Steps | None = Field(None, description="[first, last]: the step at which the probe first differs lies there")
 
     @model_validator(mode="after")
@@ -97,7 +97,7 @@ class Design(Section):
 class Sweep(Section):
     """A numeric knob varied while the fixes are held: at `values`, or at `trials` values that an Optuna sampler picks."""
 
-    param: str = Field(description="the param that is swept")
+    param: Name = Field(description="the param that is swept")
     values: list[int | FiniteFloat] | None = Field(None, min_length=2, description="the values it takes")
     low: FiniteFloat | None = Field(None, description="in place of values: the least value,")
     high: FiniteFloat | None = Field(None, description="the greatest,")
@@ -157,7 +157,7 @@ class Sweep(Section):
 class Goal(Section):
     """A final metric and the direction that is better."""
 
-    metric: str
+    metric: MetricName
     goal: Literal["maximize", "minimize"] = Field("maximize", description="default maximize; minimize for seconds")
 
     @model_validator(mode="before")
@@ -206,3 +206,7 @@ class Resources(Section):
 
     cpus: FiniteFloat = Field(1, gt=0)
     gpus: FiniteFloat = Field(0, ge=0)
+    max_retries: int = Field(1, ge=0, le=100, description="further attempts at a training that raises or whose worker dies")
+    progress_deadline: FiniteFloat = Field(
+        3600, gt=0, description="seconds that a training may take without logging anything before it is ended as hanging"
+    )

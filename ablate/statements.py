@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
 from ablate.shown import shown
 
@@ -18,6 +18,32 @@ Steps = Annotated[list[int], Field(min_length=2, max_length=2)]
 
 #: Reductions whose one number speaks of a typical step, so that a few typical values can be held against it.
 TYPICAL = ("first", "last", "mean", "median")
+
+
+#: Characters of a name at most: MLflow's keys take 250, and it puts a few of its own words around ours.
+LONGEST = 120
+
+
+def check_name(name: str) -> str:
+    """A name that can be a column, a tag, a label and a part of an address: one line of visible characters."""
+    if not name.strip() or name != name.strip():
+        raise ValueError(f"must be a name with no blanks around it, but is {shown(name)}; give it one")
+    if not name.isprintable():
+        raise ValueError(f"must be of visible characters on one line, but is {shown(name)}; leave out what can't be seen")
+    if len(name) > LONGEST:
+        raise ValueError(f"must have at most {LONGEST} characters, but {shown(name, 40)} has {len(name)}; shorten it")
+    return name
+
+
+def check_metric(name: str) -> str:
+    """A metric's name; `step` is where the steps themselves are kept."""
+    if name == "step":
+        raise ValueError("must be another name than step, under which the steps themselves are kept; log it under another")
+    return check_name(name)
+
+
+Name = Annotated[str, AfterValidator(check_name)]
+MetricName = Annotated[str, AfterValidator(check_metric)]
 
 
 class Section(BaseModel):
@@ -34,10 +60,10 @@ class Claim(Section):
     seeds is compared with `value`, but `==` must hold of every seed.
     """
 
-    name: str
+    name: Name
     arm: str = Field("all_on", description="all_on, all_off, or fixes joined by +")
     against: str | None = Field(None, description="another arm: the claim is then about arm less against, paired by seed")
-    metric: str
+    metric: MetricName
     reduction: Reduction = Field(
         "final",
         description="final: the final metric; else over the logged steps; growth: the mean over the last tenth of the steps "
@@ -135,14 +161,14 @@ class Symptom(Section):
     they say which steps are counted, and it is present when there is one); `reported` is what the report printed.
     """
 
-    name: str
+    name: Name
     fix: str | None = Field(None, description="the fix whose defect this is a sign of")
-    metric: str = Field(description="a step metric")
+    metric: MetricName = Field(description="a step metric")
     reduction: SymptomReduction = Field(
         "last", description="count: how many steps satisfy the comparison; values: how often each"
     )
     steps: Steps | None = Field(None, description="[first, last], both included; all steps where absent")
-    where: dict[str, FiniteFloat] = Field(
+    where: dict[MetricName, FiniteFloat] = Field(
         default_factory=dict, description="only the steps at which these step metrics have these values"
     )
     comparison: Comparison | None = Field(None, description="with value: when the symptom is present")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,27 +26,46 @@ from ablate.sections import (
     is_param,
 )
 from ablate.shown import shown
-from ablate.statements import Claim, Section, Symptom
+from ablate.statements import Claim, MetricName, Name, Section, Symptom
 from ablate.yamlfile import Refused, parse_yaml, read_yaml
+
+
+#: Names that Windows keeps for devices, whatever stands behind a dot.
+RESERVED = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]", re.IGNORECASE)
 
 
 class Study(Section):
     """A study: the fixes proposed for a training, and how they are to be judged."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="names the MLflow experiment, Optuna study and folder")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        max_length=100,
+        description="names the MLflow experiment, Optuna study and folder",
+    )
     target: str = Field(description="the training, as module:function")
     params: Params = Field(default_factory=dict, description="given to every run")
-    fixes: dict[str, Fix] = Field(min_length=1, description="what is proposed")
+    fixes: dict[Name, Fix] = Field(min_length=1, description="what is proposed")
     design: Design = Field(default_factory=lambda: Design())
-    sweeps: dict[str, Sweep] = Field(default_factory=dict)
+    sweeps: dict[Name, Sweep] = Field(default_factory=dict)
     outcome: Outcome
     secondary: list[Goal] = Field(default_factory=list, description="the same analysis, never the verdict")
-    curves: list[str] = Field(default_factory=list, description="step metrics that are drawn and sent to MLflow in full")
+    curves: list[MetricName] = Field(default_factory=list, description="step metrics that are drawn and sent to MLflow in full")
     claims: list[Claim] = Field(default_factory=list)
     symptoms: list[Symptom] = Field(default_factory=list, description="what a report saw without the fixes, to be looked for")
-    contexts: dict[str, Params] = Field(default_factory=dict, description="the whole design again, under other shared params")
+    contexts: dict[Name, Params] = Field(default_factory=dict, description="the whole design again, under other shared params")
     stopping: Stopping | None = Field(None, description="add seed blocks until every fix is decided")
     resources: Resources = Field(default_factory=lambda: Resources())
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if name.endswith("."):
+            raise ValueError(f"must not end in a dot, but is {name!r}: some systems drop it from a folder's name")
+        if RESERVED.fullmatch(name.partition(".")[0]):
+            raise ValueError(f"must be a name that a folder can have, but is {name!r}, which Windows keeps for a device")
+        if name.endswith("-quick"):
+            raise ValueError(f"must not end in -quick, but is {name!r}: so the runs of --quick are kept")
+        return name
 
     @field_validator("secondary", mode="before")
     @classmethod
