@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from typing import Any
 
@@ -11,6 +12,15 @@ from ablate.secrets import without_secrets
 VALUE, MESSAGE = 80, 400
 #: Of what is longer than this, the ends alone are looked at.
 LONG = 20_000
+
+#: A terminal's colours and the like; and any other character that no store, font or terminal should be given.
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+
+
+def plain(text: str) -> str:
+    """A text that any store, font and terminal takes: without colours, and with a mark in place of other control characters."""
+    return _CONTROL.sub("\ufffd", _ANSI.sub("", text.replace("\r\n", "\n")))
 
 
 def shown(value: Any, most: int = VALUE) -> str:
@@ -23,26 +33,26 @@ def shown(value: Any, most: int = VALUE) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, str):
-        return repr(_ends(without_secrets(_ends(value, LONG)), most))
+        return repr(ends(without_secrets(ends(value, LONG)), most))
     if isinstance(value, int) and value.bit_length() > 4 * most:  # Python refuses to write out thousands of digits
         return f"a whole number of {value.bit_length()} bits"
     if isinstance(value, dict | list | tuple):
-        return _ends(_listed(value, most), most)
-    return _ends(repr(value), most)
+        return ends(_listed(value, most), most)
+    return ends(repr(value), most)
 
 
 def one_line(text: str, most: int = MESSAGE) -> str:
     """A message on one line without passwords: blanks and line ends as one blank, other control characters escaped, and of a long
     one its two ends, since the key stands at its start and the remedy at its end."""
-    words = " ".join(without_secrets(_ends(text, LONG)).split())
-    return _ends("".join(each if each.isprintable() or each == " " else _escaped(each) for each in words), most)
+    words = " ".join(without_secrets(ends(text, LONG)).split())
+    return ends("".join(each if each.isprintable() or each == " " else _escaped(each) for each in words), most)
 
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
-def _ends(text: str, most: int) -> str:
+def ends(text: str, most: int = VALUE) -> str:
     """The text, or three quarters of what fits from its start and the rest from its end."""
     if len(text) <= most:
         return text

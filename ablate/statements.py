@@ -47,8 +47,8 @@ MetricName = Annotated[str, AfterValidator(check_metric)]
 
 
 class Section(BaseModel):
-    """A part of the study file: immutable; an unknown key in it is an error, and so is a value of another kind: true is no number,
-    and neither is a number in quotes."""
+    """A part of the study file: immutable. An unknown key in it is an error, and so is a value of another kind: true is no
+    number, nor is one in quotes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 

@@ -25,10 +25,9 @@ from ablate.sections import (
     Sweep,
     is_param,
 )
-from ablate.shown import shown
-from ablate.statements import Claim, MetricName, Name, Section, Symptom
+from ablate.shown import ends, shown
+from ablate.statements import LONGEST, Claim, MetricName, Name, Section, Symptom
 from ablate.yamlfile import Refused, parse_yaml, read_yaml
-
 
 #: Names that Windows keeps for devices, whatever stands behind a dot.
 RESERVED = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]", re.IGNORECASE)
@@ -134,7 +133,10 @@ def _check_fix(name: str, fix: Fix) -> None:
     if name in ("all_on", "all_off"):
         raise ValueError(f"fixes.{name}: the name stands for an arm; give the fix another")
     if fix.on == fix.off or not fix.on:
-        raise ValueError(f"fixes.{name}.on must change at least one param that off sets, but on is {fix.on} and off is {fix.off}")
+        shown_on, shown_off = shown(dict(fix.on)), shown(dict(fix.off))
+        raise ValueError(
+            f"fixes.{name}.on must change at least one param that off sets, but on is {shown_on} and off is {shown_off}"
+        )
 
 
 def _check_context(name: str, params: Params, fixes: Mapping[str, Fix]) -> None:
@@ -149,13 +151,13 @@ def _check_context(name: str, params: Params, fixes: Mapping[str, Fix]) -> None:
 def _check_known(key: str, names: list[str], known: Mapping[str, Any]) -> None:
     for name in names:
         if name not in known:
-            raise ValueError(f"{key}: {name!r} is not a fix of this study; use {suggest(name, known)}")
+            raise ValueError(f"{key}: {shown(name)} is not a fix of this study; use {suggest(name, known)}")
 
 
 def suggest(name: str, known: Mapping[str, Any] | list[str]) -> str:
     """The nearest of the known names as a remedy, or all of them: `'seeds'` / `one of: kind, seeds`."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return repr(close[0]) if close else "one of: " + ", ".join(sorted(known))
+    close = difflib.get_close_matches(name[:LONGEST], list(known), n=1, cutoff=0.6)
+    return shown(close[0]) if close else ends("one of: " + ", ".join(sorted(known)), 200)
 
 
 def parse_value(text: str) -> ParamValue:
@@ -218,7 +220,7 @@ def _one_line(error: ValidationError, raw: Mapping[str, Any]) -> str:
         first = [each for each in complaints if _in_file(each["loc"], raw) == _in_file(first["loc"], raw)][-1]
     kind, context = first["type"], first.get("ctx", {})
     location = first["loc"] if kind == "missing" else _in_file(first["loc"], raw)
-    key = ".".join(str(part) for part in location)
+    key = ".".join(ends(str(part)) for part in location)
     if kind == "extra_forbidden":
         parent, name = first["loc"][:-1], str(first["loc"][-1])
         return f"{key}: unknown key; use {suggest(name, _keys_at(parent))}"

@@ -1,8 +1,8 @@
 """The only reader of YAML: of study files, and of the values of `--set`.
 
 YAML 1.2 is read, where `on` and `off` are words and not booleans. A file names no code: only YAML's own kinds of value are made,
-and any other tag is refused. What is read is bounded before anything walks it: 10,000 plain values take ruamel 0.4 s on one core of
-the machine in benchmarks/RESULTS.md, and the largest study here holds some 700 in 7 KB.
+and any other tag is refused. What is read is bounded before anything walks it: 10,000 plain values take ruamel 0.4 s on one core
+of the machine in benchmarks/RESULTS.md, and the largest study here holds some 700 in 7 KB.
 """
 
 from __future__ import annotations
@@ -184,5 +184,7 @@ def _of_64_bits(value: Any) -> Any:
         elif isinstance(part, list):
             todo += [(f"{key}.{place}".lstrip("."), each) for place, each in enumerate(part)]
         elif isinstance(part, int) and not LEAST <= part <= GREATEST:
-            raise Refused(f"{key}: {shown(part)} is beyond 64 bits; give a smaller number, or quote it if it is a text".lstrip(": "))
+            raise Refused(
+                f"{key}: {shown(part)} is beyond 64 bits; give a smaller number, or quote it if it is a text".lstrip(": ")
+            )
     return value

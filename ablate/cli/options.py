@@ -11,6 +11,7 @@ import typer
 
 from ablate.errors import BadInput
 from ablate.secrets import word_without_secrets
+from ablate.shown import shown
 
 if TYPE_CHECKING:
     from ablate.assess import Assessment
@@ -70,7 +71,7 @@ def parsed_settings(settings: list[str]) -> dict[str, Any]:
     for text in settings:
         key, equals, value = text.partition("=")
         if not (key and equals):
-            raise BadInput(f"--set: {text!r} must be KEY=VALUE, for example --set lr=0.001")
+            raise BadInput(f"--set: {shown(text)} must be KEY=VALUE, for example --set lr=0.001")
         parsed[key] = parse_value(value)
     return parsed
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from ablate.run import Diverged, Point, Run
+from ablate.shown import plain
 from ablate.stop import Stop
 from ablate.target import load_target
 
@@ -103,11 +104,11 @@ def execute(task: Task) -> Result:
     error = ""
     try:
         returned = load_target(task.target).train(dict(task.params), run) or {}
-        metrics = {str(name): float(value) for name, value in returned.items()}
+        metrics = {plain(str(name)): float(value) for name, value in returned.items()}
     except Diverged as end:
         state, metrics, error = "diverged", {}, str(end)
     except (Exception, SystemExit):
-        state, metrics, error = "failed", {}, traceback.format_exc(limit=-6).strip()
+        state, metrics, error = "failed", {}, plain(traceback.format_exc(limit=-6).strip())
     seconds = time.perf_counter() - clock
     on = device_name(task.device)
     return Result(task.run_id, state, started, seconds, metrics, tuple(run.points), run.artifacts, error, on)

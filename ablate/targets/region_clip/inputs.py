@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import BadInput
+from ablate.shown import shown
 from ablate.targets.region_clip.settings import SMALL, SMALL_IMAGE
 from ablate.targets.region_clip.source import Source, split
 from ablate.targets.region_clip.tokens import WORDS, SavedTokenizer, SceneTokenizer, Tokenizer, TrainedTokenizer, has_tokenizer
@@ -77,14 +78,18 @@ def check_model(model: str) -> None:
     """
     if model == SMALL or not Path(model).exists():
         if model != SMALL and (model.startswith((".", "/", "~")) or model.count("/") > 1):
-            raise BadInput(f"params.model: no folder {model!r}; give one that CLIPModel.save_pretrained wrote, or a hub name")
+            raise BadInput(
+                f"params.model: no folder {shown(model)}; give one that CLIPModel.save_pretrained wrote, or a hub name"
+            )
         return
     kind = _config(model).get("model_type")
     if kind != "clip":
-        raise BadInput(f"params.model: {model!r} holds no CLIPModel (model_type is {kind!r}); give a folder that has one")
+        raise BadInput(
+            f"params.model: {shown(model)} holds no CLIPModel (model_type is {shown(kind)}); give a folder that has one"
+        )
     vision = _config(model).get("vision_config") or {}
     if vision.get("image_size", CLIP_IMAGE) % vision.get("patch_size", 32):
-        raise BadInput(f"params.model: {model!r} cuts its images into uneven patches; give a model whose patch_size fits")
+        raise BadInput(f"params.model: {shown(model)} cuts its images into uneven patches; give a model whose patch_size fits")
 
 
 def model_fingerprint(model: str) -> str:
@@ -109,7 +114,7 @@ def _config(model: str) -> dict[str, Any]:
         config = json.loads(text)
     except (OSError, ValueError) as error:
         why = " ".join(str(error).split())[:200]
-        raise BadInput(f"params.model: {model!r} has no usable config.json ({why}); give a saved CLIPModel") from None
+        raise BadInput(f"params.model: {shown(model)} has no usable config.json ({why}); give a saved CLIPModel") from None
     return config if isinstance(config, dict) else {}
 
 

@@ -24,6 +24,7 @@ from transformers.models.clip.modeling_clip import CLIPModel
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
 from ablate.errors import BadInput
+from ablate.shown import shown
 from ablate.targets.region_clip.data import encode_all
 from ablate.targets.region_clip.inputs import inputs_of
 from ablate.targets.region_clip.model import RegionCLIP, build_clip, contrastive_loss
@@ -87,7 +88,7 @@ def _weights(name: str) -> CLIPModel:
         except (OSError, ValueError) as error:
             why = " ".join(str(error).split())[:200]
             raise BadInput(
-                f"params.model: {name!r} can't be loaded ({why}); give a saved CLIPModel's folder or hub name"
+                f"params.model: {shown(name)} can't be loaded ({why}); give a saved CLIPModel's folder or hub name"
             ) from None
 
 
