@@ -6,6 +6,7 @@ incomplete; 130 interrupted, with all that finished kept.
 
 from __future__ import annotations
 
+import io
 import re
 import signal
 import sys
@@ -28,6 +29,8 @@ PYDANTICS = re.compile(r"Value error, |(?<=valid integer), unable to parse strin
 
 def main() -> NoReturn:
     """Run the command line and exit. What goes wrong on purpose is one line on stderr."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may be no text
+        sys.stdout.reconfigure(errors="backslashreplace")
     warnings.simplefilter("default", UserWarning)
     warnings.showwarning = _warn
     signal.signal(signal.SIGTERM, _terminate)

@@ -50,7 +50,7 @@ Quick = Annotated[bool, typer.Option("--quick", help="A small budget, marked as 
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A shared param; may be repeated.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DeviceOption = Annotated[Device, typer.Option(help="auto: cuda where the study asks for GPUs, else cpu.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Trainings at a time; default one a core.")]
+Workers = Annotated[int | None, typer.Option(min=1, max=10_000, help="Trainings at a time; default one a core.")]
 TrackingUri = Annotated[str | None, typer.Option("--tracking-uri", metavar="URI", help="MLflow's; default mlflow.db here.")]
 PaperOption = Annotated[Paper, typer.Option("--paper", help="Paper of the PDF.")]
 

@@ -46,11 +46,11 @@ def typeset(content: Mapping[str, Any], ended: float, figures: Path, out: Path, 
         for svg in figures.glob("*.svg"):
             shutil.copy(svg, root)
         try:
-            pdf = _compiled(root / template, int(ended), pdf_standards=["ua-1"])
+            pdf = _compiled(root / template, int(ended), accessible=True)
         except typst.TypstError as error:
             if "could not be displayed" not in str(error):
                 raise
-            pdf = _compiled(root / template, int(ended), ignore_system_fonts=False)  # a name in letters that typst's fonts lack
+            pdf = _compiled(root / template, int(ended), accessible=False)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(out.name + ".part")
     part.write_bytes(pdf)
@@ -58,11 +58,17 @@ def typeset(content: Mapping[str, Any], ended: float, figures: Path, out: Path, 
     return out
 
 
-def _compiled(template: Path, timestamp: int, ignore_system_fonts: bool = True, **options: Any) -> Any:
+def _compiled(template: Path, timestamp: int, accessible: bool) -> Any:
+    """The PDF's bytes: of typst's own fonts and PDF/UA where `accessible`, else of the system's too and no such standard."""
     import typst
 
-    where = {"root": str(template.parent), "timestamp": timestamp}
-    return typst.compile(str(template), ignore_system_fonts=ignore_system_fonts, **where, **options)
+    return typst.compile(
+        str(template),
+        root=str(template.parent),
+        ignore_system_fonts=accessible,
+        timestamp=timestamp,
+        pdf_standards=["ua-1"] if accessible else None,
+    )
 
 
 def _visible(value: Any) -> Any:

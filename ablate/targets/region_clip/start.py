@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import os
+import pickle
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -84,8 +85,8 @@ def ensure_start(params: Mapping[str, Any]) -> Path:
 def _weights(name: str) -> CLIPModel:
     with _no_bars():
         try:
-            return CLIPModel.from_pretrained(name, dtype=torch.float32)
-        except (OSError, ValueError) as error:
+            return CLIPModel.from_pretrained(name, dtype=torch.float32, weights_only=True, trust_remote_code=False)
+        except (OSError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
             why = " ".join(str(error).split())[:200]
             raise BadInput(
                 f"params.model: {shown(name)} can't be loaded ({why}); give a saved CLIPModel's folder or hub name"

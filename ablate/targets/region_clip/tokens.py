@@ -91,7 +91,7 @@ class SavedTokenizer:
     def __init__(self, name: str) -> None:
         from transformers import AutoTokenizer
 
-        self._saved: Any = AutoTokenizer.from_pretrained(name)
+        self._saved: Any = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
 
     def __call__(self, texts: Sequence[str], words: int) -> Ints:
         """See `Tokenizer`."""
