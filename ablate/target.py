@@ -107,6 +107,12 @@ class Target:
     train: Train
     declaration: Declaration
 
+    @property
+    def described(self) -> str:
+        """The function with the file that it was imported from: the one thing of a study file that is run."""
+        module = sys.modules.get(self.name.partition(":")[0])
+        return f"{self.name} ({getattr(module, '__file__', None) or 'built in'})"
+
 
 def load_target(name: str) -> Target:
     """Import `module:function`; the current directory is searched too.
@@ -125,7 +131,7 @@ def load_target(name: str) -> Target:
         raise BadInput(
             f"target: {shown(name)} can't be imported (no module {shown(error.name)}); mend the name or install it"
         ) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # whatever that module does; a script may end the process
         why = " ".join(f"{type(error).__name__}: {error}".split())
         raise BadInput(f"target: {shown(name)} fails on import ({why}); mend that module") from None
     train = getattr(module, function, None)
@@ -134,4 +140,5 @@ def load_target(name: str) -> Target:
         raise BadInput(
             f"target: module {shown(module_name)} has no function {shown(function)}; use {suggest(function, functions)}"
         )
-    return Target(name, train, getattr(train, "declaration", Declaration()))
+    declared = getattr(train, "declaration", None)
+    return Target(name, train, declared if isinstance(declared, Declaration) else Declaration())

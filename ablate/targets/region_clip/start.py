@@ -25,7 +25,7 @@ from transformers.models.clip.modeling_clip import CLIPModel
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
 from ablate.errors import BadInput
-from ablate.shown import shown
+from ablate.shown import one_line, shown
 from ablate.targets.region_clip.data import encode_all
 from ablate.targets.region_clip.inputs import inputs_of
 from ablate.targets.region_clip.model import RegionCLIP, build_clip, contrastive_loss
@@ -86,8 +86,13 @@ def _weights(name: str) -> CLIPModel:
     with _no_bars():
         try:
             return CLIPModel.from_pretrained(name, dtype=torch.float32, weights_only=True, trust_remote_code=False)
-        except (OSError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
-            why = " ".join(str(error).split())[:200]
+        except pickle.UnpicklingError:
+            raise BadInput(
+                f"params.model: {shown(name)} can't be loaded (its weights are a pickle that holds more than numbers, and could "
+                "run code); give a model saved as safetensors"
+            ) from None
+        except (OSError, ValueError, RuntimeError) as error:
+            why = one_line(str(error), 200)
             raise BadInput(
                 f"params.model: {shown(name)} can't be loaded ({why}); give a saved CLIPModel's folder or hub name"
             ) from None
