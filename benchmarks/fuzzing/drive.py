@@ -19,7 +19,7 @@ from types import FrameType
 from ablate.shown import MESSAGE
 
 ROOT = Path(__file__).parents[2]
-#: Seconds of the processor that a command may take, since other processes may have the machine; and seconds by the clock, for what
+#: Seconds of the processor that a command may take, as others may have the machine; and seconds by the clock, for what
 #: only waits.
 LIMIT, WAIT = 1.0, 10.0
 
