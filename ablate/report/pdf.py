@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ablate.files import write_atomic
 from ablate.shown import plain
 
 TEMPLATES = Path(__file__).parent
@@ -51,10 +51,7 @@ def typeset(content: Mapping[str, Any], ended: float, figures: Path, out: Path, 
             if "could not be displayed" not in str(error):
                 raise
             pdf = _compiled(root / template, int(ended), accessible=False)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(out.name + ".part")
-    part.write_bytes(pdf)
-    os.replace(part, out)
+    write_atomic(out, pdf)
     return out
 
 
