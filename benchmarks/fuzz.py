@@ -126,7 +126,7 @@ class Fuzz:
 
     def studies(self, count: int, seed: int) -> None:
         for kind, strategy in STUDIES.items():
-            some = count // len(STUDIES)
+            some = -(-count // len(STUDIES))
             _each(
                 st.tuples(strategy, OPTIONS),
                 some,
