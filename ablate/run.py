@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ablate.shown import plain
+
 #: What the id of a run that repeats another, to check that it can be repeated, ends in.
 AGAIN = "-again"
 #: The same of a run that differs from one of the design in one fix alone, to check that the fix changes something.
@@ -47,7 +49,7 @@ class Run:
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Log values at a step (an integer of the target's own counting)."""
-        self.points.extend((name, int(step), float(value)) for name, value in metrics.items())
+        self.points.extend((plain(str(name)), int(step), float(value)) for name, value in metrics.items())
         if self.beat:
             self.beat()
 

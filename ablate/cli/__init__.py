@@ -6,6 +6,7 @@ incomplete or the disk is full; 130 interrupted, with all that finished kept.
 
 from __future__ import annotations
 
+import io
 import re
 import signal
 import sys
@@ -17,7 +18,7 @@ import typer
 from ablate.cli import mirrored, pages, studies, tools
 from ablate.cli.app import app
 from ablate.errors import AblateError, StorageError
-from ablate.secrets import without_secrets
+from ablate.shown import one_line
 
 __all__ = ["app", "main", "mirrored", "pages", "studies", "tools"]
 
@@ -28,6 +29,8 @@ PYDANTICS = re.compile(r"Value error, |(?<=valid integer), unable to parse strin
 
 def main() -> NoReturn:
     """Run the command line and exit. What goes wrong on purpose is one line on stderr."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may be no text
+        sys.stdout.reconfigure(errors="backslashreplace")
     warnings.simplefilter("default", UserWarning)
     warnings.showwarning = _warn
     signal.signal(signal.SIGTERM, _terminate)
@@ -47,7 +50,7 @@ def main() -> NoReturn:
 
 
 def _fail(message: str, code: int = 2) -> NoReturn:
-    print(f"error: {without_secrets(message)}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     sys.exit(code)
 
 
@@ -57,4 +60,4 @@ def _terminate(*_: object) -> NoReturn:
 
 def _warn(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
     if issubclass(category, UserWarning):
-        print(f"warning: {without_secrets(str(message))}", file=sys.stderr)
+        print(f"warning: {one_line(str(message))}", file=sys.stderr)

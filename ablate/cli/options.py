@@ -13,6 +13,7 @@ import typer
 
 from ablate.errors import BadInput
 from ablate.secrets import word_without_secrets
+from ablate.shown import shown
 
 if TYPE_CHECKING:
     from ablate.assess import Assessment
@@ -51,7 +52,7 @@ Quick = Annotated[bool, typer.Option("--quick", help="A small budget, marked as 
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A shared param; may be repeated.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DeviceOption = Annotated[Device, typer.Option(help="auto: cuda where the study asks for GPUs, else cpu.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Trainings at a time; default one a core.")]
+Workers = Annotated[int | None, typer.Option(min=1, max=10_000, help="Trainings at a time; default one a core.")]
 TrackingUri = Annotated[str | None, typer.Option("--tracking-uri", metavar="URI", help="MLflow's; default mlflow.db here.")]
 PaperOption = Annotated[Paper, typer.Option("--paper", help="Paper of the PDF.")]
 
@@ -72,7 +73,7 @@ def parsed_settings(settings: list[str]) -> dict[str, Any]:
     for text in settings:
         key, equals, value = text.partition("=")
         if not (key and equals):
-            raise BadInput(f"--set: {text!r} must be KEY=VALUE, for example --set lr=0.001")
+            raise BadInput(f"--set: {shown(text)} must be KEY=VALUE, for example --set lr=0.001")
         parsed[key] = parse_value(value)
     return parsed
 

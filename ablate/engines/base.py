@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 from ablate.engines import memory
 from ablate.errors import BadInput
 from ablate.run import Diverged, Point, Run
+from ablate.shown import plain
 from ablate.stop import Stop
 from ablate.target import load_target
 
@@ -121,11 +122,11 @@ def execute(task: Task, beat: Callable[[], None] | None = None) -> Result:
     memory.watch()
     try:
         returned = load_target(task.target).train(dict(task.params), run) or {}
-        metrics = {str(name): float(value) for name, value in returned.items()}
+        metrics = {plain(str(name)): float(value) for name, value in returned.items()}
     except Diverged as end:
-        state, error = "diverged", str(end)
+        state, error = "diverged", plain(str(end))
     except (Exception, SystemExit) as raised:  # whatever the target raises
-        state, error, fault = "failed", traceback.format_exc(limit=-6).strip(), _fault(raised)
+        state, error, fault = "failed", plain(traceback.format_exc(limit=-6).strip()), _fault(raised)
     if fault == "memory":  # here nothing holds the frames of the training, and what is in them, any more
         error += f"\n{memory.peak()}"
         memory.free()
