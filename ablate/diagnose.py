@@ -140,7 +140,7 @@ def _train(plan: Plan, todo: Sequence[PlannedRun], records: Records, engine: Eng
     for event in engine.run([Task(run.id, plan.target.name, run.cell.params, run.seed, device) for run in todo]):
         if isinstance(event, Result):
             watcher.ended(runs[event.run_id], records.add(event))
-        else:
+        elif isinstance(event, Task):
             watcher.started(runs[event.run_id])
 
 

@@ -7,17 +7,17 @@ tracker that is down loses nothing that finished.
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ablate.design import Plan, PlannedRun
-from ablate.engines.base import Engine, Result, Task
+from ablate.engines.base import Engine, Result, Retry, Task
 from ablate.errors import AblateError, BadInput, EngineError
-from ablate.kept import beside
+from ablate.mirror import Mirror
 from ablate.records import Record, Records
+from ablate.stop import Stop
 
 if TYPE_CHECKING:
     from ablate.publication import Publication
@@ -31,6 +31,10 @@ class Watcher(Protocol):
     def preparing(self) -> None: ...
 
     def started(self, run: PlannedRun) -> None: ...
+
+    def retried(self, run: PlannedRun, retry: Retry) -> None: ...
+
+    def stopping(self) -> None: ...
 
     def ended(self, run: PlannedRun, record: Record) -> None: ...
 
@@ -57,8 +61,8 @@ class Driver:
     """
 
     def __init__(self, plan: Plan, records: Records, trials: Trials, tracker: Tracker) -> None:
-        self._plan, self._records, self._trials, self._tracker = plan, records, trials, tracker
-        self._mirror_down = False
+        self._plan, self._records, self._trials = plan, records, trials
+        self._mirror = Mirror(tracker, records)
         self._kept = sum(record.state == "completed" for record in records.load().values())
 
     def replan(self, plan: Plan) -> None:
@@ -66,34 +70,47 @@ class Driver:
         self._plan = plan
         self._trials.replan(plan)
 
-    def train(self, todo: Sequence[PlannedRun], engine: Engine, watcher: Watcher, device: str = "cpu") -> None:
-        """Train these runs. Each is on disk before the next result is taken, whatever interrupts."""
-        target = self._plan.target
+    def train(
+        self, todo: Sequence[PlannedRun], engine: Engine, watcher: Watcher, device: str = "cpu", stop: Stop | None = None
+    ) -> None:
+        """Train these runs. Each is on disk before the next result is taken, whatever interrupts.
+
+        Raises:
+            KeyboardInterrupt: once what was training has ended, where `stop` was asked for meanwhile.
+        """
+        target, stop = self._plan.target, stop or Stop()
         runs = {run.id: run for run in todo}
         if target.declaration.prepare:
             watcher.preparing()
-        self._reach(lambda: self._tracker.begin(beside(self._records.out)))
+        self._mirror.begin()
         prepare(engine, target.name, [run.cell.params for run in one_a_cell(todo)])
         tasks = [Task(run.id, target.name, run.cell.params, run.seed, device) for run in todo]
-        for event in engine.run(tasks):
-            run = runs[event.run_id]
-            if isinstance(event, Task):
-                if not run.aside:
-                    self._trials.start(run)
-                watcher.started(run)
-            else:
-                watcher.ended(run, self._keep(run, event))
+        with stop.on_ctrl_c(watcher.stopping):
+            for event in engine.run(tasks, stop):
+                self._take(runs[event.run_id], event, watcher)
+        if stop.asked:
+            raise KeyboardInterrupt
+
+    def _take(self, run: PlannedRun, event: Task | Retry | Result, watcher: Watcher) -> None:
+        if isinstance(event, Result):
+            watcher.ended(run, self._keep(run, event))
+        elif isinstance(event, Retry):
+            watcher.retried(run, event)
+        else:
+            if not run.aside:
+                self._trials.start(run)
+            watcher.started(run)
 
     def catch_up(self, records: Mapping[str, Record]) -> None:
         """Tell Optuna and MLflow of recorded runs that they don't hold: one was down, or the driver was killed in between."""
         for run in self._plan.runs:
-            record = records.get(run.id)
-            if record is not None:
-                self._tell(run, record)
+            if record := records.get(run.id):
+                self._number(run, record)
+        self._mirror.catch_up(self._plan.runs, self._records.load())
 
     def publish(self, publication: Publication) -> None:
         """Show the verdict and the report with the study in the mirror, and its arms beside it."""
-        self._reach(lambda: self._tracker.close(publication))
+        self._mirror.publish(publication)
 
     def _keep(self, run: PlannedRun, result: Result) -> Record:
         """Record a result, and tell of it. What the outcome says of it is settled here: a target doesn't know the outcome."""
@@ -109,32 +126,15 @@ class Driver:
         if run.aside:  # a check: the stores hold the runs of the design
             return self._records.add(result)
         self._kept += result.state == "completed"
-        return self._tell(run, self._records.add(result), anew=True)
+        record = self._number(run, self._records.add(result), anew=True)
+        self._mirror.show(run, record, anew=True)
+        return record
 
-    def _tell(self, run: PlannedRun, record: Record, anew: bool = False) -> Record:
-        """See to it that both stores hold a record, and that it names them; `anew`: they can only hold an earlier attempt."""
+    def _number(self, run: PlannedRun, record: Record, anew: bool = False) -> Record:
+        """See to it that Optuna holds a record, and that the record has its trial's number."""
         trial = None if anew else self._trials.holds(run.id, record)
         trial = self._trials.finish(run, record) if trial is None else trial
-        shown = None if anew else self._tracker.shows(run.id, record.state, trial)
-        if shown is None:
-            kept, known = self._records, replace(record, trial=trial)
-            parts = kept.curves(run.id), kept.artifacts(run.id), kept.stored(run.id)
-            shown = self._reach(lambda: self._tracker.mirror(run, known, *parts)) or record.mlflow
-        if (record.trial, record.mlflow) == (trial, shown):
-            return record
-        return self._records.link(record, trial=trial, mlflow=shown)
-
-    def _reach(self, show: Callable[[], str | None]) -> str | None:
-        """Do something in the mirror. After one failure it is left alone: the records are safe, and the next run catches up."""
-        if self._mirror_down:
-            return None
-        try:
-            return show()
-        except Exception as error:  # each kind of store raises its own
-            self._mirror_down = True
-            why = str(error).partition("\n")[0]
-            warnings.warn(f"MLflow can't be reached ({why}); the runs are kept, and the next run shows them there", stacklevel=2)
-            return None
+        return record if record.trial == trial else self._records.link(record, trial=trial)
 
 
 def prepare(engine: Engine, target: str, params: Sequence[Mapping[str, Any]]) -> None:

@@ -16,9 +16,10 @@ from rich.text import Text
 from ablate.board import Board, Frame
 from ablate.design import Plan, PlannedRun
 from ablate.display_verdict import provisional_lines
+from ablate.engines.base import Retry
 from ablate.pace import Pace, about, elapsed
 from ablate.provisional import LINE, complete_seeds, line, provisional
-from ablate.records import Record, Records
+from ablate.records import Record, Records, reason
 from ablate.report.text import clipped
 from ablate.terminal import stderr
 
@@ -96,6 +97,14 @@ class Progress:
             self._running[run.id] = run
             self._pace.started(run.id, now)
         self._records.mark_running(list(self._running))
+
+    def retried(self, run: PlannedRun, retry: Retry) -> None:
+        """An attempt failed, and another is made."""
+        self._say(f"{run.name}: {reason(retry.error)}; trained again ({retry.attempt} of {retry.most} attempts failed)")
+
+    def stopping(self) -> None:
+        """Nothing more is begun."""
+        self._say("stopping: what is training ends and is kept; Ctrl-C again stops now")
 
     def ended(self, run: PlannedRun, record: Record) -> None:
         with self._lock:

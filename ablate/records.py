@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class Record:
     """One run that ended. `trial` and `mlflow` are its number in Optuna and its id in MLflow, once it is there.
 
-    `device` is what it was trained on: `cpu`, `cuda: NVIDIA H100`; empty where that was not noted.
+    `device` is what it was trained on: `cpu`, `cuda: NVIDIA H100`; empty where that was not noted. `source` identifies the
+    target's source, `attempts` counts how often the sitting tried.
     """
 
     run_id: str
@@ -38,6 +39,8 @@ class Record:
     trial: int | None = None
     mlflow: str | None = None
     device: str = ""
+    source: str = ""
+    attempts: int = 1
 
 
 def outcome_of(record: Record | None, metric: str) -> float:
@@ -176,8 +179,16 @@ class Records:
             self._write_curves(result.run_id, result.points)
         for name, content in result.artifacts.items():
             write_atomic(self._place("artifacts", result.run_id) / result.run_id / name, content)
-        metrics = dict(result.metrics)
-        record = Record(result.run_id, result.state, result.started, result.seconds, metrics, result.error, device=result.device)
+        record = Record(
+            result.run_id,
+            result.state,
+            result.started,
+            result.seconds,
+            dict(result.metrics),
+            result.error,
+            device=result.device,
+            attempts=result.attempts,
+        )
         self.save(record)
         return record
 

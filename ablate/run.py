@@ -14,6 +14,20 @@ TWIN = "-twin"
 Point = tuple[str, int, float]
 
 
+class Diverged(Exception):
+    """Raised by a target whose training can't go on, as its loss is not finite: the run ends as diverged, with all it logged.
+
+    Args:
+        what: `train/region_loss is nan`.
+        step: at which it was seen first.
+        unit: what a step is: `forward`.
+    """
+
+    def __init__(self, what: str, step: int, unit: str = "step") -> None:
+        super().__init__(f"{what} at {unit} {step}")
+        self.step = step
+
+
 @dataclass
 class Run:
     """One training: its seed and device, and where it logs.

@@ -19,6 +19,7 @@ from ablate.driver import Watcher, missing
 from ablate.errors import BadInput
 from ablate.points import at, held
 from ablate.records import Record, Records, write_atomic
+from ablate.stop import Stop
 from ablate.tables import value_of
 
 if TYPE_CHECKING:
@@ -77,7 +78,15 @@ def with_asked(plan: Plan, records: Records) -> Plan:
     return plan.with_values(asked) if asked else plan
 
 
-def search(plan: Plan, records: Records, driver: Driver, engine: Engine, watcher: Searching, device: str = "cpu") -> Plan:
+def search(
+    plan: Plan,
+    records: Records,
+    driver: Driver,
+    engine: Engine,
+    watcher: Searching,
+    device: str = "cpu",
+    stop: Stop | None = None,
+) -> Plan:
     """Carry all searches through: a value of each at a time, so that they share the workers. Returns the plan with their values.
 
     Args:
@@ -86,7 +95,7 @@ def search(plan: Plan, records: Records, driver: Driver, engine: Engine, watcher
     asked = Asked(plan, records)
     while True:
         if todo := _swept(plan, records):
-            driver.train(todo, engine, watcher, device)
+            driver.train(todo, engine, watcher, device, stop)
         kept = records.load()
         if not plan.to_ask:
             return plan

@@ -198,3 +198,7 @@ class Resources(Section):
 
     cpus: float = Field(1, gt=0)
     gpus: float = Field(0, ge=0)
+    max_retries: int = Field(1, ge=0, le=100, description="further attempts at a training that raises or whose worker dies")
+    progress_deadline: FiniteFloat = Field(
+        3600, gt=0, description="seconds that a training may take without logging anything before it is ended as hanging"
+    )

@@ -1,7 +1,10 @@
-"""The command line as a process."""
+"""The command line as a process, and what it leaves."""
 
+import csv
+import json
 import os
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -13,3 +16,24 @@ def command(*words):
 
 def environment():
     return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def verdict(folder, name="planted"):
+    return json.loads((folder / "reports" / name / "verdict.json").read_text())
+
+
+def rows(folder, name="planted"):
+    with (folder / "reports" / name / "runs.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def write(folder, text):
+    (folder / "study.yaml").write_text(text)
+    return "study.yaml"

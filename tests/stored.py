@@ -24,6 +24,12 @@ class Silent:
     def started(self, run):
         pass
 
+    def retried(self, run, retry):
+        pass
+
+    def stopping(self):
+        pass
+
     def ended(self, run, record):
         pass
 

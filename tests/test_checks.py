@@ -12,7 +12,7 @@ import pytest
 
 from ablate.analysis.checks import Check
 from ablate.assess import Assessment, assess
-from ablate.design import Plan, PlannedRun
+from ablate.design import Plan
 from ablate.driver import Driver, default_storage, missing, unchecked
 from ablate.engines.inline import InlineEngine
 from ablate.records import Record, Records
@@ -23,6 +23,7 @@ from ablate.trials import Trials
 from ablate.written import runs_csv, verdict_json
 from tests.builders import plan, train
 from tests.report.reading import pdf_text, squeezed
+from tests.stored import Silent
 
 GOOD = {"off": {"helps": 0}, "on": {"helps": 1}}
 NOTE = {"off": {"note": ""}, "on": {"note": "read by nobody"}}
@@ -137,19 +138,6 @@ def test_the_run_trained_twice_is_no_run_of_the_study(tmp_path: Path) -> None:
     found = assess(made, records)
     assert found.verdict.fixes
     assert any("was not trained twice" in text for text in found.warnings)
-
-
-class Silent:
-    """A watcher that watches nothing."""
-
-    def preparing(self) -> None:
-        pass
-
-    def started(self, run: PlannedRun) -> None:
-        pass
-
-    def ended(self, run: PlannedRun, record: Record) -> None:
-        pass
 
 
 def driven(made: Plan, out: Path) -> Records:

@@ -1,19 +1,14 @@
 """The command line, as a user runs it: real processes in a fresh folder."""
 
-import csv
 import json
-import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 
 import pytest
 
-from tests.shell import command, environment
+from tests.shell import command, environment, rows, verdict, wait_for, write
 
 PLANTED = "studies/planted.yaml"
 INLINE = ("--engine", "inline")
@@ -30,25 +25,11 @@ curves: [progress]
 """
 
 
-def verdict(folder, name="planted"):
-    return json.loads((folder / "reports" / name / "verdict.json").read_text())
-
-
 def verdict_of(out):
     """verdict.json of a folder, but for the hash of the plan: a study whose runs take other `seconds` is another plan."""
     found = json.loads((out / "verdict.json").read_text())
     assert (len(found["preregistration"].pop("hash")), found["preregistration"]["changes"]) == (64, [])
     return json.dumps(found)
-
-
-def rows(folder, name="planted"):
-    with (folder / "reports" / name / "runs.csv").open() as file:
-        return list(csv.DictReader(file))
-
-
-def write(folder, text):
-    (folder / "study.yaml").write_text(text)
-    return "study.yaml"
 
 
 def test_the_planted_study_finds_what_helps_what_harms_and_what_does_nothing(cli):
@@ -142,13 +123,6 @@ def test_stores_that_cannot_be_opened_cost_nothing(cli, bad):
     assert "0 trained now" in cli("run", study, *UNTRACKED).stdout
 
 
-def wait_for(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def test_failed_runs_end_in_3_are_named_and_are_tried_again(cli):
     study = write(cli.folder, STUDY.replace("on: {harms: 1}", "on: {harms: 1, broken: true}"))
     done = cli("run", study, *UNTRACKED)
@@ -168,118 +142,6 @@ def test_a_worker_under_ray_gives_the_verdict_that_inline_gives(cli):
     assert ray.returncode == 0, ray.stderr
     cli("run", study, *UNTRACKED, "--out", "inline")
     assert (cli.folder / "inline/verdict.json").read_bytes() == (cli.folder / "reports/small/verdict.json").read_bytes()
-
-
-def test_a_quick_region_study_runs_whole_and_plain_mlflow_ui_lists_it(cli):
-    small = ("pretrain_steps=2", "pretrain_batch=8", "eval_images=16", "forwards=52")  # the bank starts at 50
-    done = cli("run", "studies/three_fixes.yaml", "--quick", *INLINE, *(w for s in small for w in ("--set", s)), timeout=280)
-    assert done.returncode == 0, done.stderr
-    found = verdict(cli.folder, "three_fixes-quick")
-    assert set(found["fixes"]) == {"logit_scale", "bbox_filter", "memory_bank"}
-    verdicts = [claim["verdict"] for claim in found["claims"]]
-    assert verdicts.count("untestable") == 4  # the logits' reach twice, the late loss, and 10 trainer steps
-    assert len(rows(cli.folder, "three_fixes-quick")) == found["design"]["planned"]
-    assert_listed_by_the_ui(cli.folder, {row["mlflow_run_id"] for row in rows(cli.folder, "three_fixes-quick")})
-
-
-def assert_listed_by_the_ui(folder, ids):
-    """Start `mlflow ui` as a user does, and ask what its page asks for."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    ui = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "ui", "--port", str(port), "--workers", "1"],
-        cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    try:
-        wait_for(lambda: answers(f"http://127.0.0.1:{port}/health"))
-        api = f"http://127.0.0.1:{port}/ajax-api/2.0/mlflow"
-        experiment = ask(f"{api}/experiments/get-by-name?experiment_name=three_fixes-quick")["experiment"]
-        listed = ask(f"{api}/runs/search", {"experiment_ids": [experiment["experiment_id"]], "max_results": 500})["runs"]
-        children = {run["info"]["run_id"]: run for run in listed if any(t["key"] == "cell" for t in run["data"]["tags"])}
-        assert set(children) == ids
-        some = next(key for key, run in children.items() if {"key": "arm", "value": "all off"} in run["data"]["tags"])
-        history = ask(f"{api}/metrics/get-history?run_id={some}&metric_key=train/region_loss")["metrics"]
-        assert [int(point["step"]) for point in history] == list(range(52))
-    finally:
-        os.killpg(ui.pid, signal.SIGTERM)
-        ui.wait(20)
-
-
-def answers(url):
-    try:
-        return urllib.request.urlopen(url, timeout=2).status == 200
-    except OSError:
-        return False
-
-
-def ask(url, body=None):
-    data = json.dumps(body).encode() if body else None
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-    return json.load(urllib.request.urlopen(request, timeout=30))
-
-
-TARGET = "ablate.targets.planted:train"
-#: What is wrong → (what of the good study is replaced, by what, the line that says so).
-BAD = {
-    "an unknown key": ("design: {seeds: 3}", "design: {sedes: 3}", r"design\.sedes: unknown key; use 'seeds'"),
-    "a fix whose off equals its on": ("off: {helps: 0}", "off: {helps: 1}", r"fixes\.good\.on must change at least one param"),
-    "a fix that resolves to nothing": ("{off: {harms: 0}, on: {harms: 1}}", "{off: {}, on: {harms: 0}}", "bad changes nothing"),
-    "a metric the target never reports": (
-        "metric: score",
-        "metric: accuracy",
-        rf"outcome\.metric: 'accuracy' is never reported by {re.escape(TARGET)}; use one of: score, seconds",
-    ),
-    "an unknown function": ("planted:train", "planted:trian", r"target: module '.*planted' has no function 'trian'; use 'train'"),
-    "an unknown module": (TARGET, "mine:train", r"target: 'mine:train' can't be imported \(no module 'mine'\); mend the name"),
-    "a target that is no target": (TARGET, "train", r"target: 'train' must be module:function"),
-    "YAML that doesn't parse": ("fixes:", "fixes: [", r"line \d+, column \d+: not valid YAML"),
-    "one seed": ("seeds: 3", "seeds: 1", r"design\.seeds: 1 can't be used; it should be greater than or equal to 2"),
-    "an unknown param": ("{helps: 1}", "{helpz: 1}", r"fixes\.good\.on\.helpz: 'helpz' is not a param of .*; use 'helps'"),
-    "a missing key": ("outcome: {metric: score, minimum_effect: 0.5}", "", r"outcome is missing; add it"),
-    "a curve that is never logged": ("curves: [progress]", "curves: [loss]", r"curves: 'loss' is never reported"),
-    "a misspelt key": ("design:", "stoping: {looks: [4]}\ndesign:", r"stoping: unknown key; use 'stopping'"),
-    "looks that do not grow": ("design:", "stopping: {looks: [4, 4]}\ndesign:", r"stopping\.looks must grow from at least 2"),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_bad_studies_end_in_one_line_with_key_value_and_remedy_and_nothing_written(cli, case):
-    old, new, message = BAD[case]
-    assert old in STUDY
-    study = write(cli.folder, STUDY.replace(old, new))
-    before = sorted(cli.folder.iterdir())
-    done = cli("run", study)
-    assert done.returncode == 2
-    assert re.search(message, done.stderr), done.stderr
-    assert done.stderr.count("\n") == 1
-    assert done.stdout == ""
-    assert sorted(cli.folder.iterdir()) == before
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["run", "nowhere.yaml"], "nowhere.yaml: no such file"),
-        (["run", PLANTED, "--seeds", "1"], r"design\.seeds: 1|seeds: 1"),
-        (["run", PLANTED, "--set", "noise"], "--set: 'noise' must be KEY=VALUE"),
-        (["run", PLANTED, "--set", "nois=1"], r"params\.nois: 'nois' is not a param of .*; use 'noise'"),
-        (["run", PLANTED, "--set", "helps=1"], r"--set helps: fixes\.good sets it both off and on"),
-        (["run", PLANTED, "--engine", "slurm"], "'slurm' is not one of"),
-        (["run", PLANTED, "--workers", "none"], "--workers"),
-        (["run", PLANTED, "--out", PLANTED], "--out: studies/planted.yaml can't be written"),
-        (["run", PLANTED, "--out", "/proc/x"], "--out: /proc/x can't be written"),
-        (["report", PLANTED], "reports/planted: holds no runs"),
-        (["runn", PLANTED], "No such command 'runn'"),
-        (["run", PLANTED, "--nope"], "No such option: --nope"),
-    ],
-)
-def test_bad_words_end_in_one_line(cli, words, message):
-    done = cli(*words)
-    assert done.returncode == 2
-    assert re.search(message, done.stderr), done.stderr
-    assert done.stderr.count("\n") == 1
-    assert not (cli.folder / "reports").exists()
 
 
 def test_a_second_writer_is_refused(cli):

@@ -27,23 +27,18 @@ from ablate.tracking import NullTracker
 from ablate.trials import Trials, ask
 from ablate.written import runs_csv, verdict_json
 from tests.builders import plan, raw, write_study
+from tests.stored import Silent
 
 RATE = {"param": "rate", "low": 0.01, "high": 100, "log": True, "trials": 6, "fixes": ["good"], "seeds": 2}
 FIXES = {"good": {"off": {"helps": 0}, "on": {"helps": 1}}}
 SMALL: dict[str, Any] = {"fixes": FIXES, "design": {"seeds": 2}, "params": {"steps": 1, "noise": 0.1}}
 
 
-class Watching:
+class Watching(Silent):
     """A watcher that interrupts after some runs, as Ctrl-C does, and notes how many runs it was told of."""
 
     def __init__(self, after: int = -1) -> None:
         self.after, self.planned = after, 0
-
-    def preparing(self) -> None:
-        pass
-
-    def started(self, run: PlannedRun) -> None:
-        pass
 
     def ended(self, run: PlannedRun, record: Record) -> None:
         self.after -= 1

@@ -80,13 +80,16 @@ def device_for(asked: Device, resources: Resources) -> str:
 
 
 def engine_for(name: EngineName, workers: int | None, address: str | None, resources: Resources, runs: int) -> Engine:
+    from ablate.engines.base import Limits
+
+    limits = Limits(resources.max_retries, resources.progress_deadline)
     if name is EngineName.inline:
         from ablate.engines.inline import InlineEngine
 
-        return InlineEngine()
+        return InlineEngine(limits)
     from ablate.engines.ray import RayEngine
 
-    return RayEngine(workers, resources.cpus, resources.gpus, address, at_most=runs)
+    return RayEngine(workers, resources.cpus, resources.gpus, address, at_most=runs, limits=limits)
 
 
 def command_line(command: str, study: Path, **options: Any) -> str:

@@ -61,6 +61,7 @@ def run(
     from ablate.search import search, with_asked
     from ablate.sittings import sitting
     from ablate.stages import due, stage, until_decided, with_checks
+    from ablate.stop import Stop
     from ablate.tracking import MLflowTracker, NullTracker
     from ablate.trials import Trials
 
@@ -80,7 +81,8 @@ def run(
             trials.forget()
             tracker.forget()
             records.keep_to(plan.fingerprints())
-        driver = Driver(plan, records, trials, tracker)
+        driver, stop = Driver(plan, records, trials, tracker), Stop()
+        driver.catch_up(records.load())
         trained, checks = 0, unchecked(plan, records)
         if checks or due(plan, records.load()) or plan.to_ask:
             at_most = len(missing(plan, records.load())) + sum(plan.to_ask.values()) + len(checks)
@@ -95,12 +97,12 @@ def run(
             ):
                 for part, todo in with_checks(until_decided(plan, records.load, say), plan, checks):
                     with Progress(part, records) as watcher:
-                        driver.train(todo, trainer, watcher, on)
+                        driver.train(todo, trainer, watcher, on, stop)
                     trained += sum(not each.aside for each in todo)
                 if plan.to_ask:
                     before = stage(plan, records.load()).plan
                     with Progress(before, records) as watcher:
-                        plan = search(before, records, driver, trainer, watcher, on)
+                        plan = search(before, records, driver, trainer, watcher, on, stop)
                     trained += len(plan.runs) - len(before.runs)
         driver.catch_up(records.load())
         found, pdf = write_all(plan, records, paper)

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from ablate.run import Point, Run
+from ablate.run import Diverged, Point, Run
+from ablate.stop import Stop
 from ablate.target import load_target
 
-#: Completed: with a finite outcome. Diverged: it ended, and its outcome is not finite (the driver knows the outcome).
+#: Completed: with a finite outcome. Diverged: it ended, and its outcome is not finite (the driver knows the outcome), or the
+#: training said so (`Diverged`).
 State = Literal["completed", "failed", "diverged"]
 
 
@@ -40,6 +42,36 @@ class Result:
     artifacts: Mapping[str, bytes] = field(default_factory=dict)
     error: str = ""
     device: str = ""
+    attempts: int = 1
+
+
+@dataclass(frozen=True)
+class Retry:
+    """An attempt at a task came to nothing, and another is made.
+
+    Attributes:
+        error: why: a traceback, or a line on what became of the worker.
+        attempt: the number of the one that failed, from 1.
+        most: how many there will be at most.
+    """
+
+    run_id: str
+    error: str
+    attempt: int
+    most: int
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an engine puts up with.
+
+    Attributes:
+        max_retries: further attempts at a training that raises or whose worker dies.
+        progress_deadline: seconds that a training may take without logging anything before it counts as hanging.
+    """
+
+    max_retries: int = 1
+    progress_deadline: float = 3600.0
 
 
 class Engine(Protocol):
@@ -57,8 +89,10 @@ class Engine(Protocol):
         Every worker may call it at once: a target sees to it that one makes a thing and the others wait.
         """
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Task | Result]:
-        """Train all tasks: yields a Task when it starts and its Result when it ends, in no fixed order."""
+    def run(self, tasks: Sequence[Task], stop: Stop | None = None) -> Iterator[Task | Retry | Result]:
+        """Train all tasks: yields a Task when it starts, a Retry when an attempt at it failed and another is to come, and its
+        Result when it ends, in no fixed order. Once `stop` is asked for, nothing is begun and what is training ends.
+        """
 
 
 def execute(task: Task) -> Result:
@@ -70,6 +104,8 @@ def execute(task: Task) -> Result:
     try:
         returned = load_target(task.target).train(dict(task.params), run) or {}
         metrics = {str(name): float(value) for name, value in returned.items()}
+    except Diverged as end:
+        state, metrics, error = "diverged", {}, str(end)
     except (Exception, SystemExit):
         state, metrics, error = "failed", {}, traceback.format_exc(limit=-6).strip()
     seconds = time.perf_counter() - clock

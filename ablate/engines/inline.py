@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from ablate.engines.base import Result, Task, execute, prepare_target
+from ablate.engines.base import Limits, Result, Retry, Task, execute, prepare_target
+from ablate.stop import Stop
 
 
 class InlineEngine:
-    """Trains in the calling process."""
+    """Trains in the calling process, where a training that hangs or is killed takes the study's process with it."""
 
     workers = 1
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
 
     def __enter__(self) -> InlineEngine:
         return self
@@ -22,7 +27,16 @@ class InlineEngine:
     def prepare(self, target: str, params: Sequence[Mapping[str, Any]]) -> None:
         prepare_target(target, params)
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Task | Result]:
+    def run(self, tasks: Sequence[Task], stop: Stop | None = None) -> Iterator[Task | Retry | Result]:
         for task in tasks:
+            if stop and stop.asked:
+                return
             yield task
-            yield execute(task)
+            result = execute(task)
+            for attempt in range(1, self._limits.max_retries + 1):
+                if result.state != "failed" or (stop and stop.asked):
+                    break
+                yield Retry(task.run_id, result.error, attempt, self._limits.max_retries + 1)
+                yield task
+                result = replace(execute(task), attempts=attempt + 1)
+            yield result

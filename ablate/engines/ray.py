@@ -15,8 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ablate.engines.base import Result, Task, execute, prepare_target
+from ablate.engines.base import Limits, Result, Retry, Task, execute, prepare_target
 from ablate.errors import EngineError
+from ablate.stop import Stop
 
 #: Read by ray at import: no usage reports, and no wait for GPUs that CPU workers hide from themselves.
 ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_DEDUP_LOGS": "0"}
@@ -42,8 +43,15 @@ class RayEngine:
     """
 
     def __init__(
-        self, workers: int | None = None, cpus: float = 1, gpus: float = 0, address: str | None = None, at_most: int | None = None
+        self,
+        workers: int | None = None,
+        cpus: float = 1,
+        gpus: float = 0,
+        address: str | None = None,
+        at_most: int | None = None,
+        limits: Limits | None = None,
     ) -> None:
+        self._limits = limits or Limits()
         self._wanted, self._cpus, self._gpus, self._address = workers, cpus, gpus, address
         self._at_most = at_most
         self.workers = 0
@@ -96,11 +104,15 @@ class RayEngine:
         # Every worker is asked: one makes what is missing, and the others import meanwhile and then find it made.
         self._ray.get([worker.prepare.remote(target, params) for worker in self._pool])
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Task | Result]:
+    def run(self, tasks: Sequence[Task], stop: Stop | None = None) -> Iterator[Task | Retry | Result]:
         waiting, idle = deque(tasks), deque(self._pool)
         working: dict[Any, tuple[Task, Any, float]] = {}
         ended: list[Result] = []
         while waiting or working or ended:
+            if stop and stop.asked:
+                waiting.clear()
+                if not (working or ended):
+                    return
             while waiting and idle:  # workers are kept busy before the caller takes its time over a result
                 task, worker = waiting.popleft(), idle.popleft()
                 working[worker.execute.remote(task)] = task, worker, time.time()
