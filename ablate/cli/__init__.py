@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 import signal
 import sys
+import traceback
 import warnings
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
@@ -30,6 +31,7 @@ def main() -> NoReturn:
     """Run the command line and exit. What goes wrong on purpose is one line on stderr."""
     warnings.simplefilter("default", UserWarning)
     warnings.showwarning = _warn
+    sys.excepthook = _crash
     signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # a closed terminal, unless the user said nohup
         signal.signal(signal.SIGHUP, _terminate)
@@ -47,6 +49,11 @@ def main() -> NoReturn:
 def _fail(message: str) -> NoReturn:
     print(f"error: {without_secrets(message)}", file=sys.stderr)
     sys.exit(2)
+
+
+def _crash(*error: Any) -> None:
+    """A fault of ablate itself or of a library, which may name what it was to open."""
+    print(without_secrets("".join(traceback.format_exception(*error))), end="", file=sys.stderr)
 
 
 def _terminate(*_: object) -> NoReturn:

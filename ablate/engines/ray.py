@@ -17,6 +17,7 @@ from typing import Any
 
 from ablate.engines.base import Limits, Result, Retry, Task, execute, prepare_target
 from ablate.errors import EngineError
+from ablate.secrets import withheld
 from ablate.stop import Stop
 
 #: Read by ray at import: no usage reports, and no wait for GPUs that CPU workers hide from themselves.
@@ -64,7 +65,8 @@ class RayEngine:
         self._ray = ray
         on_term = signal.getsignal(signal.SIGTERM)
         try:
-            self._init()
+            with withheld():
+                self._init()
         except Exception as error:
             raise EngineError(f"ray can't start ({error}); try --engine inline") from error
         if threading.current_thread() is threading.main_thread():
