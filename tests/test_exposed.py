@@ -1,4 +1,4 @@
-"""What a study with passwords in its addresses shows of itself, over real stores: of the passwords nothing, of ports loopback alone."""
+"""What a study shows of itself while it runs and after, over real stores: nothing of its passwords, and ports on loopback alone."""
 
 import os
 import re

@@ -17,7 +17,6 @@ from typing import Any
 
 from ablate.engines.base import Limits, Result, Retry, Task, execute, prepare_target
 from ablate.errors import EngineError
-from ablate.secrets import withheld
 from ablate.stop import Stop
 
 #: Read by ray at import: no usage reports, and no wait for GPUs that CPU workers hide from themselves.
@@ -65,8 +64,7 @@ class RayEngine:
         self._ray = ray
         on_term = signal.getsignal(signal.SIGTERM)
         try:
-            with withheld():
-                self._init()
+            self._init()
         except Exception as error:
             raise EngineError(f"ray can't start ({error}); try --engine inline") from error
         if threading.current_thread() is threading.main_thread():
