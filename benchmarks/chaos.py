@@ -29,9 +29,17 @@ from benchmarks.havoc.table import markdown
 EARLY, LATE = 8, 4
 
 
-def chaos(home: Path, kills: Mapping[str, int], seed: int, jobs: int = 1) -> tuple[list[Episode], list[tuple[str, str]]]:
-    """Kill so many times under each engine; the episodes, and each fault with its column."""
-    undisturbed = live(home / "undisturbed", "inline", 0, 0, random.Random(seed))
+def chaos(
+    home: Path, kills: Mapping[str, int], seed: int, jobs: int = 1, undisturbed: Episode | None = None
+) -> tuple[list[Episode], list[tuple[str, str]]]:
+    """Kill so many times under each engine; the episodes, and each fault with its column.
+
+    Args:
+        home: a folder for the studies'.
+        jobs: studies at a time.
+        undisturbed: the study that the others are held against; without it, it is run first.
+    """
+    undisturbed = undisturbed or live(home / "undisturbed", "inline", 0, 0, random.Random(seed))
     wanted = reference(undisturbed.folder)
     found = faults(undisturbed, wanted)
 

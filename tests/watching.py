@@ -1,5 +1,6 @@
 """What a process and all that it starts show of themselves while it runs, as others on the machine could see it."""
 
+import ipaddress
 import subprocess
 import threading
 import time
@@ -70,3 +71,9 @@ class Watched:
 def listening(process):
     """The addresses that a process accepts TCP connections on."""
     return {each.laddr.ip for each in process.net_connections("tcp") if each.status == psutil.CONN_LISTEN}
+
+
+def is_loopback(address):
+    """Whether only this machine reaches it, written as IPv4, as IPv6 or as the one in the other."""
+    found = ipaddress.ip_address(address)
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
