@@ -21,27 +21,24 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks.havoc.episode import Episode, live
+from benchmarks.havoc.episode import Episode, live, scratch
 from benchmarks.havoc.faults import Reference, faults, reference
 from benchmarks.havoc.table import markdown
 
 #: Kills of one study while its runs are trained, at most, and once they all are.
-EARLY, LATE = 8, 4
+EARLY, LATE = 9, 3
 
 
 def chaos(
-    home: Path, kills: Mapping[str, int], seed: int, jobs: int = 1, undisturbed: Episode | None = None
+    home: Path, wanted: Reference, kills: Mapping[str, int], seed: int, jobs: int = 1
 ) -> tuple[list[Episode], list[tuple[str, str]]]:
     """Kill so many times under each engine; the episodes, and each fault with its column.
 
     Args:
         home: a folder for the studies'.
+        wanted: what they are held against.
         jobs: studies at a time.
-        undisturbed: the study that the others are held against; without it, it is run first.
     """
-    undisturbed = undisturbed or live(home / "undisturbed", "inline", 0, 0, random.Random(seed))
-    wanted = reference(undisturbed.folder)
-    found = faults(undisturbed, wanted)
 
     def one(engine: str, number: int, early: int, late: int) -> tuple[Episode, list[tuple[str, str]]]:
         episode = live(home / f"{engine}-{number:02}", engine, early, late, random.Random(f"{seed} {engine} {number}"))
@@ -50,7 +47,7 @@ def chaos(
     asked = [(engine, *each) for engine, wish in kills.items() for each in shares(wish)]
     with ThreadPoolExecutor(jobs) as pool:
         done = list(pool.map(one, *zip(*asked, strict=True)))
-    return [episode for episode, _ in done], found + [fault for _, faults in done for fault in faults]
+    return [episode for episode, _ in done], [fault for _, faults in done for fault in faults]
 
 
 def shares(kills: int) -> list[tuple[int, int, int]]:
@@ -83,18 +80,30 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1, help="studies at a time")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the studies' folders there")
     chosen = parser.parse_args(words)
-    home = chosen.keep or Path(tempfile.mkdtemp(prefix="chaos-"))
+    home = (chosen.keep or Path(tempfile.mkdtemp(prefix="chaos-"))).resolve()
     engines = ("inline", "ray") if chosen.engine == "both" else (chosen.engine,)
-    kills = {
-        engine: chosen.kills * (i + 1) // len(engines) - chosen.kills * i // len(engines) for i, engine in enumerate(engines)
-    }
+    kills = dict(zip(engines, split(chosen.kills, len(engines)), strict=True))
     try:
-        episodes, found = chaos(home.resolve(), kills, chosen.seed, chosen.jobs)
+        undisturbed = live(home / "undisturbed", "inline", 0, 0, random.Random(chosen.seed))
+        wanted = reference(undisturbed.folder)
+        episodes, found = chaos(home, wanted, kills, chosen.seed, chosen.jobs)
+        found += faults(undisturbed, wanted)
+        left = folders(home)
+        if "ray" in engines:  # undisturbed, it gives the same, and takes away what ray left of the others
+            last = live(home / "last", "ray", 0, 0, random.Random(chosen.seed))
+            found += _told(last, wanted) + [("left over", str(path)) for path in folders(home)]
     finally:
         if not chosen.keep:
             shutil.rmtree(home)
     print(markdown(episodes, found))
+    print(f"\nray's folders that were left: {len(left)}, of {sum(left.values()) / 2**20:.1f} MiB in all")
     return int(bool(found))
+
+
+def folders(home: Path) -> dict[Path, int]:
+    """ray's folders that are there, each with its bytes."""
+    found = scratch(home).glob("ablate-ray-*")
+    return {path: sum(each.lstat().st_size for each in path.rglob("*")) for path in found}
 
 
 if __name__ == "__main__":

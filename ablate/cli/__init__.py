@@ -11,7 +11,7 @@ import signal
 import sys
 import traceback
 import warnings
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import typer
 
@@ -31,7 +31,6 @@ def main() -> NoReturn:
     """Run the command line and exit. What goes wrong on purpose is one line on stderr."""
     warnings.simplefilter("default", UserWarning)
     warnings.showwarning = _warn
-    sys.excepthook = _crash
     signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # a closed terminal, unless the user said nohup
         signal.signal(signal.SIGHUP, _terminate)
@@ -41,6 +40,9 @@ def main() -> NoReturn:
         _fail(PYDANTICS.sub("", " ".join(error.format_message().split())))
     except AblateError as error:
         _fail(str(error))
+    except Exception:  # a fault of ablate's own or of a library's: its traceback may name what was to be opened
+        print(without_secrets(traceback.format_exc()), end="", file=sys.stderr)
+        sys.exit(1)
     if code == INTERRUPTED:  # typer turns KeyboardInterrupt into this code
         print("interrupted; what finished is kept, and the same command goes on from there", file=sys.stderr)
     sys.exit(code or 0)
@@ -49,11 +51,6 @@ def main() -> NoReturn:
 def _fail(message: str) -> NoReturn:
     print(f"error: {without_secrets(message)}", file=sys.stderr)
     sys.exit(2)
-
-
-def _crash(*error: Any) -> None:
-    """A fault of ablate itself or of a library, which may name what it was to open."""
-    print(without_secrets("".join(traceback.format_exception(*error))), end="", file=sys.stderr)
 
 
 def _terminate(*_: object) -> NoReturn:

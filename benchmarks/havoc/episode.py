@@ -52,6 +52,11 @@ class Episode:
     seconds: float = 0.0
 
 
+def scratch(home: Path) -> Path:
+    """Where the studies below a folder have their temporary files."""
+    return home / "tmp"
+
+
 def command(engine: str) -> list[str]:
     """What is started, and started again."""
     words = ["run", str(STUDY), "--out", "out", "--engine", engine]
@@ -95,7 +100,9 @@ def _start(episode: Episode, early: int, kills: int, randomness: random.Random) 
 
 
 def _launch(folder: Folder, engine: str) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), MARK: str(folder.home)}
+    place = scratch(folder.home.parent)
+    place.mkdir(exist_ok=True)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(place), MARK: str(folder.home)}
     with (folder.home / "log.txt").open("ab") as log:
         return subprocess.Popen(command(engine), cwd=folder.home, env=environment, stdout=log, stderr=log, start_new_session=True)
 
