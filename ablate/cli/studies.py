@@ -52,16 +52,21 @@ def run(
     paper: PaperOption = Paper.a4,
     set_: Set = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what was trained before.")] = False,
+    continue_: Annotated[
+        bool, typer.Option("--continue", help="Keep runs that were trained before the target's source changed.")
+    ] = False,
 ) -> None:
     """Train what is missing, then analyse and write the report. Run again, it resumes; complete, it only re-reports."""
     from ablate import display
     from ablate.driver import Driver, default_storage, missing, unchecked
+    from ablate.intact import mend
     from ablate.preregistration import register
     from ablate.progress import Progress
     from ablate.publication import publication
     from ablate.records import Records
     from ablate.search import search, with_asked
     from ablate.sittings import sitting
+    from ablate.source import refuse_changed
     from ablate.stages import due, stage, until_decided, with_checks
     from ablate.stop import Stop
     from ablate.tracking import MLflowTracker, NullTracker
@@ -71,12 +76,15 @@ def run(
     plan.check()
     check_address("--storage", storage or "")
     records = Records(out or Path("reports") / plan.name)
-    plan = plan if fresh else with_asked(plan, records)
     uri = tracking_from(tracking_uri)
-    with records.lock():
+    with records.lock([run.id for run in plan.runs]):
+        mend(records)
+        plan = plan if fresh else with_asked(plan, records)
         if not fresh:
             records.keep_to(plan.fingerprints())
-        trials = Trials(storage or default_storage(records.out), plan)
+            if not continue_ and (due(plan, records.load()) or plan.to_ask):
+                refuse_changed(records, plan.target.name, (kept for run in plan.runs if (kept := records.load_one(run.id))))
+        trials = Trials(storage or default_storage(records.out), plan, records.identity())
         tracker = NullTracker() if uri == "none" else MLflowTracker(uri, plan, records.identity())
         register(plan, records, fresh)
         if fresh:  # once it is known that all three can be written
@@ -87,6 +95,8 @@ def run(
         driver, stop = Driver(plan, records, trials, tracker), Stop()
         driver.catch_up(records.load())
         trained, checks = 0, unchecked(plan, records)
+        if aside := len(records.load().keys() - {run.id for run in plan.runs}):
+            say(f"{aside} {'run' if aside == 1 else 'runs'} in {records.out} of other params or seeds: kept aside")
         if checks or due(plan, records.load()) or plan.to_ask:
             at_most = len(missing(plan, records.load())) + sum(plan.to_ask.values()) + len(checks)
             on = device_for(device, plan.study.resources)
@@ -171,6 +181,7 @@ def report(
 ) -> None:
     """Analyse again and rewrite the report from what is stored. Trains nothing."""
     from ablate import display
+    from ablate.intact import leave_out
     from ablate.preregistration import register
     from ablate.records import Records
     from ablate.search import with_asked
@@ -185,7 +196,8 @@ def report(
         raise BadInput("--tracking-uri: a report is made from OUT; give --from-mlflow as well to fetch what it lacks")
     if not records.load():
         raise BadInput(f"{records.out}: holds no runs; `python -m ablate run {study}` trains them")
-    with records.lock():
+    with records.lock([run.id for run in made.runs]):
+        leave_out(records)
         register(made, records)
         found, pdf = write_all(with_asked(made, records), records, paper)
     console = display.stdout()
