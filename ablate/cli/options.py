@@ -54,6 +54,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DeviceOption = Annotated[Device, typer.Option(help="auto: cuda where the study asks for GPUs, else cpu.")]
 Workers = Annotated[int | None, typer.Option(min=1, max=10_000, help="Trainings at a time; default one a core.")]
 TrackingUri = Annotated[str | None, typer.Option("--tracking-uri", metavar="URI", help="MLflow's; default mlflow.db here.")]
+Storage = Annotated[str | None, typer.Option(metavar="URL", envvar="ABLATE_STORAGE", help="Optuna's; default OUT/optuna.db.")]
 PaperOption = Annotated[Paper, typer.Option("--paper", help="Paper of the PDF.")]
 
 

@@ -23,6 +23,7 @@ from ablate.engines.memory import free
 from ablate.engines.pulse import Pulse, Trace, read_trace
 from ablate.engines.round import TICK, Job, Round
 from ablate.errors import EngineError
+from ablate.secrets import withheld
 from ablate.stop import Stop
 
 
@@ -91,7 +92,8 @@ class RayEngine:
         stack.callback(ray.shutdown)
         on_term = signal.getsignal(signal.SIGTERM)
         try:
-            self._init()
+            with withheld():
+                self._init()
         except Exception as error:  # whatever ray raises
             raise EngineError(f"ray can't start ({' '.join(str(error).split())}); try --engine inline") from error
         if threading.current_thread() is threading.main_thread():
