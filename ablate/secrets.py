@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from ablate.errors import BadInput
 
@@ -60,14 +58,9 @@ def check_address(option: str, url: str) -> None:
         raise BadInput(f"{option}: its password has a character that a URL can't hold as it is; {remedy}")
 
 
-@contextmanager
-def withheld() -> Iterator[None]:
-    """Processes that are started within don't inherit what the stores are opened with."""
-    held = {name: os.environ.pop(name) for name in STORES if name in os.environ}
-    try:
-        yield
-    finally:
-        os.environ.update(held)
+def withheld() -> dict[str, str]:
+    """What a process that trains inherits in place of what the stores are opened with: nothing."""
+    return {name: "" for name in STORES if os.environ.get(name)}
 
 
 def _masked(found: re.Match[str]) -> str:
