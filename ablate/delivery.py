@@ -16,7 +16,6 @@ from ablate.design import PlannedRun
 from ablate.errors import BadInput
 from ablate.kept import beside
 from ablate.records import Record, Records
-from ablate.secrets import in_use
 
 if TYPE_CHECKING:
     from ablate.publication import Publication
@@ -121,8 +120,7 @@ class Delivery:
         while (step := self._next()) is not None:
             begun = time.monotonic()
             try:
-                with in_use():
-                    step()
+                step()
             except BadInput as error:
                 if not self.opened and self._tracker.local:
                     with self.changed:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from ablate.errors import BadInput
 
@@ -20,9 +17,6 @@ STORES = (
     "PGPASSWORD",
 )
 #: Schemes of URLs without passwords, whose path may have an @.
-#: Seconds that a store's request in flight is waited for before processes are started.
-PATIENCE = 2.0
-_ENVIRONMENT = threading.Lock()
 _FILES = ("sqlite", "file")
 _URL = re.compile(r"\b([A-Za-z][\w+.-]*)://([^\s'\"]*)@")
 _WORDS = r"(?:password|passwd|pwd|token|secret|credentials?|signature|sig|api_?key|access_?key|secret_?key)"
@@ -64,27 +58,9 @@ def check_address(option: str, url: str) -> None:
         raise BadInput(f"{option}: its password has a character that a URL can't hold as it is; {remedy}")
 
 
-@contextmanager
-def in_use() -> Iterator[None]:
-    """What the stores are opened with stays in the environment meanwhile: they look there at each request."""
-    with _ENVIRONMENT:
-        yield
-
-
-@contextmanager
-def withheld() -> Iterator[None]:
-    """Processes that are started within don't inherit what the stores are opened with.
-
-    Who uses it (`in_use`, in another thread) is waited for, but for no server that doesn't answer.
-    """
-    alone = _ENVIRONMENT.acquire(timeout=PATIENCE)
-    held = {name: os.environ.pop(name) for name in STORES if name in os.environ}
-    try:
-        yield
-    finally:
-        os.environ.update(held)
-        if alone:
-            _ENVIRONMENT.release()
+def withheld() -> dict[str, str]:
+    """What a process that trains inherits in place of what the stores are opened with: nothing."""
+    return {name: "" for name in STORES if os.environ.get(name)}
 
 
 def _masked(found: re.Match[str]) -> str:

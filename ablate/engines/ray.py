@@ -92,8 +92,7 @@ class RayEngine:
         stack.callback(ray.shutdown)
         on_term = signal.getsignal(signal.SIGTERM)
         try:
-            with withheld():
-                self._init()
+            self._init()
         except Exception as error:  # whatever ray raises
             raise EngineError(f"ray can't start ({' '.join(str(error).split())}); try --engine inline") from error
         if threading.current_thread() is threading.main_thread():
@@ -104,7 +103,7 @@ class RayEngine:
         own = [str(Path(entry or ".").resolve()) for entry in sys.path if not entry.startswith((sys.prefix, sys.base_prefix))]
         path = os.pathsep.join(own)
         self._actor = ray.remote(_Worker).options(
-            num_cpus=self._cpus, num_gpus=self._gpus, runtime_env={"env_vars": {"PYTHONPATH": path}}
+            num_cpus=self._cpus, num_gpus=self._gpus, runtime_env={"env_vars": {"PYTHONPATH": path} | withheld()}
         )
         self._pool = [self._actor.remote() for _ in range(self.workers)]
 
