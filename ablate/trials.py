@@ -117,7 +117,8 @@ class Trials:
         trials = self._trials()
         right = self._right(trials, records)
         if self._direction() != self._plan.study.outcome.goal or not self._fits(trials) or _told_wrong(trials, right, self._mine):
-            self._rebuild([trial for trial in trials if not self._mine(trial) or right.get(_run(trial)) is trial])
+            kept = (trial for trial in trials if not self._mine(trial) or right.get(_run(trial)) is trial)
+            self._rebuild([trial for trial in kept if self._fits([trial])])
             trials = self._trials()
             right = self._right(trials, records)
         self._told = {run: (trial.number, trial.state, trial.value) for run, trial in right.items()}

@@ -272,7 +272,7 @@ def test_the_studys_runs_are_counted_with_what_was_set() -> None:
 
 
 def test_markup_in_names_stays_within_its_cell(tmp_path: Path) -> None:
-    symptoms = [{"name": "a | b\n#x $y$", "fix": "good", "metric": "progress", "comparison": "<", "value": 9, "note": "*|*"}]
+    symptoms = [{"name": "a | b #x $y$", "fix": "good", "metric": "progress", "comparison": "<", "value": 9, "note": "*|*"}]
     request, records = planted(tmp_path)
     result = carry_out(replace(request, plan=replace(request.plan, study=study(symptoms=symptoms))), records)
     lines = as_markdown(diagnosis_content(result, "python -m ablate run study.yaml")).splitlines()

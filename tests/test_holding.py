@@ -186,8 +186,8 @@ def test_optuna_tells_contexts_apart_and_follows_a_study_that_gains_one(made: Pl
     less = plan(contexts={"small": TWO["small"]})
     for told in (less, made):
         trials = Trials(default_storage(tmp_path), replace(told, name="trial"))
-        for run in (run for run in told.runs if run.seed == 0 and run.cell.label.endswith("all on")):
-            trials.finish(run, Record(run.id, "completed", 0.0, 0.0, {"score": 1.0}))
+        ended = [run for run in told.runs if run.seed == 0 and run.cell.label.endswith("all on")]
+        trials.reconcile(told.runs, {run.id: Record(run.id, "completed", 0.0, 0.0, {"score": 1.0}) for run in ended})
     there = optuna.load_study(study_name="trial", storage=default_storage(tmp_path)).trials
     assert {trial.user_attrs["arm"]: trial.params["context"] for trial in there} == {
         "all on": OWN,

@@ -78,7 +78,6 @@ def run(
     plan.check()
     check_address("--storage", storage or "")
     check_place(device, plan.study.resources, engine, ray_address)
-    say(f"target {plan.target.described}")
     records = Records(out or Path("reports") / plan.name)
     uri = tracking_from(tracking_uri)
     same = {"out": out, "seeds": seeds, "quick": quick, "set_": set_}
@@ -97,6 +96,7 @@ def run(
             records.forget()
             trials.forget()
             records.keep_to(plan.fingerprints())
+        say(f"target {plan.target.described}")
         driver, stop = Driver(plan, records, trials, mirror), Stop()
         driver.catch_up(records.load())
         trained, checks = 0, unchecked(plan, records)
