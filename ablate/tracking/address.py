@@ -121,8 +121,9 @@ def _check_file(uri: str) -> None:
 
 
 def _is_mlflow(path: Path) -> bool:
+    """Whether it has MLflow's tables. Opened to be written, or SQLite couldn't take back what a kill left half written."""
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as store:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True)) as store:
             return bool(store.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchall())
     except sqlite3.Error:
         return False

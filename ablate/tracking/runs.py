@@ -24,6 +24,7 @@ from ablate.tracking.children import PART, Child, reconcile, start_of
 from ablate.tracking.datasets import log_datasets
 from ablate.tracking.monitor import Monitor
 from ablate.tracking.store import NOTE, Experiment, client, key, reason, refused, settle_settings
+from ablate.tracking.whole import make
 
 #: The folder among a training's artifacts that holds its record and curves in full; and, among the parent's, what is kept beside.
 RECORD, STUDY = "record", "study"
@@ -75,6 +76,7 @@ class MLflowTracker:
             before.stop(patience=0)
 
     def _checked(self) -> Any:
+        make(self._uri)
         check_schema(self._uri)
         return client(self._uri)
 
