@@ -32,13 +32,12 @@ KIND = {"mlflow.experimentKind": "custom_model_development"}
 #: The tag that holds a description, in Markdown.
 NOTE = "mlflow.note.content"
 #: Settings of the process, unless the user made others. A request is sent once: sent again behind our back after its answer was
-#: lost, it would make a second run. Nothing is sent elsewhere, and
-#: stdout is ours.
+#: lost, it would make a second run. Nothing is sent elsewhere, and stdout is ours.
 SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # with its password
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 
