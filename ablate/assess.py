@@ -23,6 +23,7 @@ from ablate.knobs import Knob, judge_knobs
 from ablate.preregistration import Registered, registered
 from ablate.records import Record, Records, reason
 from ablate.sittings import Sitting, sittings
+from ablate.source import of_other_source
 from ablate.stages import Stage, looks_warnings, stage, verdict_at
 from ablate.tables import design_table
 
@@ -116,7 +117,14 @@ def assess(plan: Plan, records: Records) -> Assessment:
         checks=inspection.checks,
         divergence=inspection.divergence,
         registered=inspection.registered,
-        warnings=(*looks_warnings(reached), *_warnings(plan, kept), *inspection.warnings, *verdict.warnings, *holds.warnings),
+        warnings=(
+            *looks_warnings(reached),
+            *_warnings(plan, kept),
+            *of_other_source(plan.target.name, plan.planned, kept, records),
+            *inspection.warnings,
+            *verdict.warnings,
+            *holds.warnings,
+        ),
         stage=reached,
         silent=silent,
         sittings=sittings(records),

@@ -177,6 +177,8 @@ def status(console: Console, made: Plan, now: Mapping[str, Any]) -> None:
     console.print(f"[bold]{made.name}[/bold]  " + "  ".join(f"{key} {now[key]}" for key in keys))
     if now["look"]:
         console.print(f"  {now['look']}")
+    if now["held_by"]:
+        console.print(f"  held by {escape(now['held_by'])}", soft_wrap=True, highlight=False)
     for name in now["running_runs"]:
         console.print(f"  training {escape(name)}")
     if now["seconds_left"]:

@@ -17,6 +17,7 @@ from ablate.engines.base import Engine, Result, Retry, Task
 from ablate.errors import AblateError, BadInput, EngineError
 from ablate.mirror import Shows
 from ablate.records import Record, Records
+from ablate.source import note_source, source_of
 from ablate.stop import Stop
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Driver:
 
     def __init__(self, plan: Plan, records: Records, trials: Trials, mirror: Shows) -> None:
         self._plan, self._records, self._trials, self._mirror = plan, records, trials, mirror
+        self._source = source_of(plan.target.name)
         self._kept = sum(record.state == "completed" for record in records.load().values())
 
     def replan(self, plan: Plan) -> None:
@@ -79,6 +81,7 @@ class Driver:
         runs = {run.id: run for run in todo}
         if target.declaration.prepare:
             watcher.preparing()
+        note_source(self._records, self._source)
         self._mirror.begin()
         prepare(engine, target.name, [run.cell.params for run in one_a_cell(todo)])
         tasks = [Task(run.id, target.name, run.cell.params, run.seed, device) for run in todo]
@@ -100,9 +103,9 @@ class Driver:
 
     def catch_up(self, records: Mapping[str, Record]) -> None:
         """Tell Optuna and MLflow of recorded runs that they don't hold: one was down, or the driver was killed in between."""
-        for run in self._plan.runs:
-            if record := records.get(run.id):
-                self._number(run, record)
+        for run_id, number in self._trials.reconcile(self._plan.runs, records).items():
+            if records[run_id].trial != number:
+                self._records.link(records[run_id], trial=number)
         self._mirror.catch_up(self._plan.runs, self._records.load())
 
     def _keep(self, run: PlannedRun, result: Result) -> Record:
@@ -117,17 +120,13 @@ class Driver:
         elif result.state == "completed" and not math.isfinite(result.metrics.get(wanted, 0.0)):
             result = replace(result, state="diverged")
         if run.aside:  # a check: the stores hold the runs of the design
-            return self._records.add(result)
+            return self._records.add(result, source=self._source.id)
         self._kept += result.state == "completed"
-        record = self._number(run, self._records.add(result), anew=True)
+        record = self._records.add(result, self._trials.start(run), self._source.id)
+        trial = self._trials.finish(run, record)
+        record = record if trial in (None, record.trial) else self._records.link(record, trial=trial)
         self._mirror.show(run, record)
         return record
-
-    def _number(self, run: PlannedRun, record: Record, anew: bool = False) -> Record:
-        """See to it that Optuna holds a record, and that the record has its trial's number."""
-        trial = None if anew else self._trials.holds(run.id, record)
-        trial = self._trials.finish(run, record) if trial is None else trial
-        return record if record.trial == trial else self._records.link(record, trial=trial)
 
 
 def prepare(engine: Engine, target: str, params: Sequence[Mapping[str, Any]]) -> None:

@@ -150,6 +150,7 @@ def progress(plan: Plan, records: Records) -> dict[str, Any]:
         "diverged": states.count("diverged"),
         "running": len(running),
         "missing": states.count("missing") + sum(plan.to_ask.values()),
+        "held_by": holder.said if (holder := records.holder()) else None,
         "running_runs": [run.name for run in plan.runs if run.id in running],
         "seconds_left": seen.seconds,
         "look": reached.place or None,

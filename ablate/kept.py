@@ -9,7 +9,7 @@ from pathlib import Path
 from ablate.records import Records, write_atomic
 
 #: What is kept beside the runs. Whatever else lies in the folder is not ours to send anywhere, or to take from a copy.
-BESIDE = ("contents.json", "preregistration.json", "sittings.json", "sweeps.json")
+BESIDE = ("contents.json", "preregistration.json", "sittings.json", "sources.json", "sweeps.json")
 #: Folders of runs, records last: a record is never without its curves and artifacts.
 RUNS = ("curves", "artifacts", "runs")
 

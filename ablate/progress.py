@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -17,6 +18,7 @@ from ablate.board import Board, Frame
 from ablate.design import Plan, PlannedRun
 from ablate.display_verdict import provisional_lines
 from ablate.engines.base import Retry
+from ablate.errors import StorageError
 from ablate.pace import Pace, about, elapsed
 from ablate.provisional import LINE, complete_seeds, line, provisional
 from ablate.records import Record, Records, reason
@@ -69,7 +71,8 @@ class Progress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._records.mark_running([])
+        with suppress(StorageError):  # a note for `status`, where something else may have gone wrong
+            self._records.mark_running([])
         with self._lock:
             self._running, self._preparing, self._over = {}, False, kind or True
         if self._alive:

@@ -2,59 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import json
-import math
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablate.engines.base import Result, State
-from ablate.errors import BadInput
+from ablate.engines.base import Result
+from ablate.errors import AblateError, BadInput
+from ablate.files import one_line, storage_error, storage_errors, write_atomic, write_together
+from ablate.record import Record, as_json, from_json, outcome_of, reason
 from ablate.run import AGAIN, TWIN, Point
 from ablate.series import Series
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ablate.holder import Holder
 
-@dataclass(frozen=True)
-class Record:
-    """One run that ended. `trial` and `mlflow` are its number in Optuna and its id in MLflow, once it is there.
+#: Where runs go that are being forgotten, and what a record calls its curves.
+FORGOTTEN, CURVES = "forgotten", "curves"
 
-    `device` is what it was trained on: `cpu`, `cuda: NVIDIA H100`; empty where that was not noted. `source` identifies the
-    target's source, `attempts` counts how often the sitting tried.
-    """
-
-    run_id: str
-    state: State
-    started: float
-    seconds: float
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    error: str = ""
-    trial: int | None = None
-    mlflow: str | None = None
-    device: str = ""
-    source: str = ""
-    attempts: int = 1
-
-
-def outcome_of(record: Record | None, metric: str) -> float:
-    """A record's final metric, NaN where the run did not complete or lacks it. `seconds` is the run's wall time."""
-    if record is None or record.state != "completed":
-        return math.nan
-    return record.seconds if metric == "seconds" else record.metrics.get(metric, math.nan)
-
-
-def reason(error: str) -> str:
-    """What a traceback ends in, on one line: `RuntimeError: out of memory`, all lines of its message included."""
-    lines = error.splitlines()
-    deepest = max((i for i, line in enumerate(lines) if line.startswith("  ")), default=-1)
-    return " ".join(lines[deepest + 1 :] or lines[-1:]).strip()
+__all__ = ["Record", "Records", "as_json", "outcome_of", "reason", "write_atomic"]
 
 
 class Records:
@@ -71,66 +46,136 @@ class Records:
         self.asked = out / "sweeps.json"
         #: Where and when runs were trained (`sittings`).
         self.sittings = out / "sittings.json"
+        #: Runs whose files don't belong together (`intact`): they count as missing.
+        self.left_out: frozenset[str] = frozenset()
+        self._locked: int | None = None
         # What was read stays, as long as its file is the same: one command asks for each record and curve several times.
         self._read_records: dict[str, tuple[_Stamp, Record]] = {}
         self._read_series: dict[str, tuple[_Stamp, Series]] = {}
 
     def identity(self) -> str:
-        """A name of this folder's own, made with it: MLflow's runs belong to it wherever the folder is moved."""
+        """A name of this folder's own, made with it: what stores hold of its runs belongs to it wherever the folder is moved."""
         path = self.out / "id"
-        if not path.exists():
-            write_atomic(path, uuid.uuid4().hex.encode())
-        return path.read_text(encoding="utf-8")
+        try:
+            name = path.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            name = ""
+        if not name:
+            name = uuid.uuid4().hex
+            write_atomic(path, name.encode())
+        return name
 
     def load(self) -> dict[str, Record]:
-        """All records by run id, but for runs that check the study. A file that can't be read counts as missing."""
+        """All records by run id, but for runs that check the study. A file that is damaged counts as missing.
+
+        Raises:
+            StorageError: if the folder can't be read.
+            BadInput: if a newer ablate wrote one of them.
+        """
         try:
             names = sorted(name for name in os.listdir(self.out / "runs") if name.endswith(".json"))
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except OSError as error:
+            raise storage_error(error, self.out / "runs") from error
+        if (self.out / FORGOTTEN).exists():  # and not wholly yet
             return {}
         found = (self.load_one(name.removesuffix(".json")) for name in names)
         return {record.run_id: record for record in found if record}
 
     def load_one(self, run_id: str) -> Record | None:
         """A run's record, or None."""
-        path = self._place("runs", run_id) / f"{run_id}.json"
+        path = self.place("runs", run_id) / f"{run_id}.json"
         stamp = _stamp(path)
         known = self._read_records.get(run_id)
+        if stamp is None or run_id in self.left_out:
+            return None
         if known and known[0] == stamp:
             return known[1]
         try:
-            record = Record(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            record = self.read(run_id)
+        except (FileNotFoundError, ValueError, TypeError):
             return None
         self._read_records[run_id] = stamp, record
         return record
 
+    def read(self, run_id: str, thoroughly: bool = False) -> Record:
+        """A run's record, with a look at what belongs to it.
+
+        Args:
+            thoroughly: whether contents are compared with their checksums, and not sizes alone.
+
+        Raises:
+            FileNotFoundError: if there is none.
+            ValueError, TypeError: if it is damaged, or what belongs to it is missing, cut or another run's.
+            StorageError: if it can't be read.
+        """
+        path = self.place("runs", run_id) / f"{run_id}.json"
+        try:
+            record = from_json(path.read_bytes(), str(path))
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise storage_error(error, path) from error
+        if record.run_id != run_id:
+            raise ValueError(f"it is the record of {record.run_id}")
+        for name, (size, checksum) in record.files.items():
+            self._check(self._file(run_id, name), name, size, checksum if thoroughly else None)
+        return record
+
+    def _check(self, path: Path, name: str, size: int, checksum: int | None) -> None:
+        try:
+            found = os.stat(path).st_size
+            crc = checksum if checksum is None else zlib.crc32(path.read_bytes())
+        except FileNotFoundError:
+            raise ValueError(f"{name} missing") from None
+        except OSError as error:
+            raise storage_error(error, path) from error
+        if found != size:
+            raise ValueError(f"{name} of {found:,} bytes in place of {size:,}")
+        if crc != checksum:
+            raise ValueError(f"{name} of other contents")
+
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, planned: Collection[str] = ()) -> Iterator[None]:
         """Be the folder's only writer. Where bad input comes to light within, a folder that was made for it goes again.
+
+        Args:
+            planned: the runs of the study, by id: what of them is kept is said when the disk is full.
 
         Raises:
             BadInput: if another process is.
+            StorageError: if the disk or the folder takes nothing more.
         """
-        import filelock
+        from ablate.holder import hold
 
         missing = [folder for folder in (self.out, *self.out.parents) if not folder.exists()]
-        lock = filelock.FileLock(self.out / ".lock")
+        with one_line(self.out, lambda: self._kept(planned)), hold(self.out):
+            self._locked = os.stat(self.out).st_ino
+            try:
+                yield
+            except BadInput:
+                if missing and not self.load():
+                    shutil.rmtree(missing[-1])
+                raise
+            finally:
+                self._locked = None
+
+    def _kept(self, planned: Collection[str]) -> str:
+        """`12 of 48 runs are kept`."""
         try:
-            self.out.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            raise BadInput(f"--out: {self.out} is being written by another run; wait, or give another folder") from None
-        except OSError as error:
-            raise BadInput(f"--out: {self.out} can't be written ({error.strerror}); give a folder that can") from None
-        try:
-            yield
-        except BadInput:
-            if missing and not self.load():
-                shutil.rmtree(missing[-1])
-            raise
-        finally:
-            lock.release()
+            kept = {run for run, record in self.load().items() if record.state != "failed"}
+        except AblateError:
+            return ""
+        count = len(kept & set(planned)) if planned else len(kept)
+        return f"{count} of {len(planned)} runs are kept" if planned else f"{count} runs are kept"
+
+    def holder(self) -> Holder | None:
+        """The process that writes to the folder now, as far as it can be told; None where there is none."""
+        from ablate.holder import NOTE, noted
+
+        found = noted(self.out / NOTE)
+        return found if found and found.alive else None
 
     def keep_to(self, contents: Mapping[str, str]) -> None:
         """Note what the cells' params name (`Plan.fingerprints`), so that later runs are trained on the same.
@@ -152,49 +197,90 @@ class Records:
             write_atomic(path, json.dumps({**noted, **contents}, indent=1).encode())
 
     def forget(self) -> None:
-        """Delete every run (`--fresh`)."""
-        for name in ("runs", "curves", "artifacts", "checks"):
-            shutil.rmtree(self.out / name, ignore_errors=True)
-        self.asked.unlink(missing_ok=True)
-        self.sittings.unlink(missing_ok=True)
+        """Delete every run (`--fresh`). They are put out of sight first: who is killed meanwhile leaves no mix of old and new.
+
+        Raises:
+            StorageError: if they can't be deleted.
+        """
+        aside = self.out / FORGOTTEN
+        with storage_errors(self.out):
+            aside.mkdir(exist_ok=True)
+            for name in ("runs", "checks", "curves", "artifacts", self.asked.name, self.sittings.name):
+                if (self.out / name).exists():
+                    _delete(aside / name)
+                    os.replace(self.out / name, aside / name)
+            _delete(aside)
+
+    def finish_forgetting(self) -> None:
+        """Carry a `forget` through that was interrupted."""
+        if (self.out / FORGOTTEN).exists():
+            self.forget()
 
     def mark_running(self, run_ids: list[str]) -> None:
         """Note what is being trained now, for `status`."""
-        write_atomic(self._running, json.dumps({"pid": os.getpid(), "runs": run_ids}).encode())
+        from ablate.holder import this_process
+
+        self._see_to_folder()
+        now = this_process()
+        noted = {"pid": now.pid, "host": now.host, "born": now.born, "runs": run_ids}
+        write_atomic(self._running, json.dumps(noted).encode(), durable=False)
 
     def running(self) -> set[str]:
-        """What is being trained now; nothing where the process that noted it is gone."""
+        """What is being trained now; nothing where the process that noted it is gone. Of another machine's that isn't known."""
+        from ablate.holder import Holder
+
         try:
             noted = json.loads(self._running.read_text(encoding="utf-8"))
-            os.kill(noted["pid"], 0)
-        except (OSError, ValueError, KeyError):
+            process = Holder(noted["pid"], noted["host"], noted["born"])
+            return set(noted["runs"]) if process.alive else set()
+        except (OSError, ValueError, KeyError, TypeError):
             return set()
-        return set(noted["runs"])
 
-    def add(self, result: Result) -> Record:
-        """Keep a result: curves and artifacts first, the record last, so that a record is never without them."""
-        (self._place("curves", result.run_id) / f"{result.run_id}.parquet").unlink(missing_ok=True)
-        shutil.rmtree(self._place("artifacts", result.run_id) / result.run_id, ignore_errors=True)
+    def add(self, result: Result, trial: int | None = None, source: str = "") -> Record:
+        """Keep a result: curves and artifacts first, the record last, so that a record is never without them.
+
+        Args:
+            result: of a run that ended.
+            trial: its number in Optuna, where it has one already.
+            source: what it was trained by (`source`).
+
+        Raises:
+            StorageError: if it can't be written; nothing of it is left then.
+        """
+        self._see_to_folder()
+        run_id = result.run_id
+        files = {f"artifacts/{name}": content for name, content in result.artifacts.items()}
         if result.points:
-            self._write_curves(result.run_id, result.points)
-        for name, content in result.artifacts.items():
-            write_atomic(self._place("artifacts", result.run_id) / result.run_id / name, content)
+            files = {CURVES: _parquet(result.points), **files}
         record = Record(
-            result.run_id,
+            run_id,
             result.state,
             result.started,
             result.seconds,
             dict(result.metrics),
             result.error,
+            trial,
             device=result.device,
+            source=source,
             attempts=result.attempts,
+            files={name: (len(content), zlib.crc32(content)) for name, content in files.items()},
         )
-        self.save(record)
+        path = self.place("runs", run_id) / f"{run_id}.json"
+        with storage_errors(path):  # of an attempt before: its record first, which would not fit what is written now
+            path.unlink(missing_ok=True)
+            self._file(run_id, CURVES).unlink(missing_ok=True)
+            _delete(self.place("artifacts", run_id) / run_id)
+        write_together({self._file(run_id, name): content for name, content in files.items()} | {path: as_json(record)})
         return record
 
     def save(self, record: Record) -> None:
-        """Write a record, in place of the one before."""
-        write_atomic(self._place("runs", record.run_id) / f"{record.run_id}.json", as_json(record))
+        """Write a record, in place of the one before.
+
+        The new content is on disk before it takes the old one's place; that it took it may be lost with the machine, as what
+        changes in a record that is kept (where the run is known) can be found again.
+        """
+        self._see_to_folder()
+        write_together({self.place("runs", record.run_id) / f"{record.run_id}.json": as_json(record)}, folder=False)
 
     def link(self, record: Record, **ids: Any) -> Record:
         """Note where the run is known (`trial=`, `mlflow=`)."""
@@ -202,21 +288,26 @@ class Records:
         self.save(linked)
         return linked
 
+    def _see_to_folder(self) -> None:
+        """See that the folder is still the one that was locked: another would be written to by two."""
+        if self._locked is not None and (not self.out.exists() or os.stat(self.out).st_ino != self._locked):
+            raise storage_error(FileNotFoundError(errno.ENOENT, "deleted or moved"), self.out)
+
     def curves(self, run_id: str) -> pd.DataFrame:
         """A run's logged points: column `step`, and one a metric (NaN where it was not logged). Empty if it logged none."""
         import pandas as pd
 
-        path = self._place("curves", run_id) / f"{run_id}.parquet"
+        path = self.place("curves", run_id) / f"{run_id}.parquet"
         return pd.read_parquet(path) if path.exists() else pd.DataFrame({"step": []})
 
     def stored(self, run_id: str) -> Path | None:
         """The file of a run's curves, where it logged any."""
-        path = self._place("curves", run_id) / f"{run_id}.parquet"
+        path = self.place("curves", run_id) / f"{run_id}.parquet"
         return path if path.exists() else None
 
     def series(self, run_id: str) -> Series:
         """The same as arrays, without pandas; read once for all who ask. Empty if the run logged nothing."""
-        path = self._place("curves", run_id) / f"{run_id}.parquet"
+        path = self.place("curves", run_id) / f"{run_id}.parquet"
         stamp = _stamp(path)
         known = self._read_series.get(run_id)
         if known and known[0] == stamp:
@@ -227,31 +318,42 @@ class Records:
 
     def artifacts(self, run_id: str) -> list[Path]:
         """The files that a run logged."""
-        return sorted((self._place("artifacts", run_id) / run_id).glob("*"))
+        return sorted((self.place("artifacts", run_id) / run_id).glob("*"))
 
-    def _place(self, kind: str, run_id: str) -> Path:
+    def place(self, kind: str, run_id: str) -> Path:
         """Where a run's record, curves or artifacts lie: those of runs that check the study are apart from its own."""
         return self.out / "checks" / kind if run_id.endswith((AGAIN, TWIN)) else self.out / kind
 
-    def _write_curves(self, run_id: str, points: Iterable[Point]) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        rows: dict[int, dict[str, float]] = {}
-        for name, step, value in points:
-            rows.setdefault(step, {})[name] = value
-        steps = sorted(rows)
-        names = sorted({name for row in rows.values() for name in row} - {"step"})
-        columns = {"step": pa.array(steps, pa.int64())}
-        columns |= {name: pa.array([rows[step].get(name) for step in steps], pa.float64()) for name in names}
-        sink = pa.BufferOutputStream()
-        pq.write_table(pa.table(columns), sink)
-        write_atomic(self._place("curves", run_id) / f"{run_id}.parquet", sink.getvalue().to_pybytes())
+    def _file(self, run_id: str, name: str) -> Path:
+        """The file that a record knows under a name."""
+        if name == CURVES:
+            return self.place("curves", run_id) / f"{run_id}.parquet"
+        return self.place("artifacts", run_id) / run_id / name.removeprefix("artifacts/")
 
 
-def as_json(record: Record) -> bytes:
-    """A record as its file holds it."""
-    return json.dumps(asdict(record), indent=1).encode()
+def _parquet(points: Iterable[Point]) -> bytes:
+    """Logged points as the file of a run's curves: column `step`, and one a metric."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows: dict[int, dict[str, float]] = {}
+    for name, step, value in points:
+        rows.setdefault(step, {})[name] = value
+    steps = sorted(rows)
+    names = sorted({name for row in rows.values() for name in row} - {"step"})
+    columns = {"step": pa.array(steps, pa.int64())}
+    columns |= {name: pa.array([rows[step].get(name) for step in steps], pa.float64()) for name in names}
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), sink)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def _delete(path: Path) -> None:
+    """A folder with all in it, if there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 _Stamp = tuple[int, int, int] | None
@@ -264,11 +366,3 @@ def _stamp(path: Path) -> _Stamp:
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write to a temporary file beside the path, then move it there: a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    os.replace(part, path)

@@ -117,7 +117,7 @@ def _swept(plan: Plan, records: Records) -> list[Any]:
 
 def next_value(plan: Plan, kept: Mapping[str, Record], name: str, tried: list[float]) -> float:
     """The value to try after these, rounded. One that was tried would give the same runs again: a random one takes its place."""
-    from ablate.trials import ask
+    from ablate.samplers import ask
 
     sweep, cells = plan.study.sweeps[name], Cells(plan.study, plan.target)
     known = {point.cell for point in plan.sweeps[name]}

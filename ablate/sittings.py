@@ -11,12 +11,13 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from ablate.errors import StorageError
 from ablate.records import Records, write_atomic
 from ablate.secrets import without_secrets
 
@@ -93,8 +94,15 @@ def sitting(records: Records, study: Path, command: str, report: str, engine: st
     _write(records, [*before, now])
     try:
         yield
-    finally:
-        _write(records, [*before, replace(now, ended=_clock())])
+    except BaseException:
+        with suppress(StorageError):  # what ended it is what is to be told
+            _end(records, before, now)
+        raise
+    _end(records, before, now)
+
+
+def _end(records: Records, before: tuple[Sitting, ...], now: Sitting) -> None:
+    _write(records, [*before, replace(now, ended=_clock())])
 
 
 def sittings(records: Records) -> tuple[Sitting, ...]:

@@ -1,4 +1,4 @@
-"""The Optuna side: one study, a trial a training, fixes as categorical parameters. The only module that imports Optuna.
+"""The Optuna side: one study, a trial a training, fixes as categorical parameters. Only this and `samplers` import it.
 
 Cells are the planner's; Optuna keeps their states and values, so that its dashboard and its plots work. (GridSampler would
 count failed trials as visited, and its cost grows linearly with the trials that exist.)
@@ -6,117 +6,244 @@ count failed trials as visited, and its cost grows linearly with the trials that
 
 from __future__ import annotations
 
+import errno
+import math
+import sqlite3
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import Literal
+from pathlib import Path
+from typing import TypeVar
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler
-from optuna.trial import TrialState
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.trial import FrozenTrial, TrialState
 
 from ablate.analysis.contexts import OWN
 from ablate.design import Plan, PlannedRun
-from ablate.errors import BadInput
-from ablate.records import Record, outcome_of
-from ablate.sections import Sweep
+from ablate.errors import AblateError, BadInput, StorageError
+from ablate.files import storage_error
+from ablate.record import Record, outcome_of
+from ablate.samplers import distribution
+from ablate.secrets import without_secrets
 
-#: Random values before a model of them picks the next. The same for any number of trials, so that more can be added later.
-RANDOM_FIRST = 4
+Told = TypeVar("Told")
 
 #: The parameter that tells contexts apart.
 CONTEXT = "context"
+#: What SQLite says of a disk, and what the system would.
+SQLITE = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_IOERR: errno.EIO, sqlite3.SQLITE_READONLY: errno.EROFS}
 
 
 class Trials:
     """The trials of a plan. A run that failed and was tried again has a trial an attempt; the last one counts.
 
+    Once the storage fails it is left alone: the records are safe, and `reconcile` tells it of them later. Several folders may
+    share a storage and a study's name in it: each sees its own trials only, and leaves the others theirs.
+
     Args:
         url: an SQLAlchemy URL, for example `sqlite:///reports/three_fixes/optuna.db`.
         plan: gives the study's name, direction and parameters.
+        folder: whose trials they are (`Records.identity`). Trials that say nothing of it are of before it was noted, and its own.
 
     Raises:
-        BadInput: if the storage can't be opened.
+        BadInput: if the storage can't be opened, or its tables are another Optuna's.
+        StorageError: if it is in a file and the disk takes nothing more.
     """
 
-    def __init__(self, url: str, plan: Plan) -> None:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._plan = plan
+    def __init__(self, url: str, plan: Plan, folder: str = "") -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._plan, self._folder = plan, folder
+        self._down = False
+        #: Trials that are open: run id → (id, number); and what is told of runs that ended: run id → (number, state, value).
+        self._open: dict[str, tuple[int, int]] = {}
+        self._told: dict[str, tuple[int, TrialState, float | None]] = {}
         try:
-            self._storage = optuna.storages.RDBStorage(url)
-            self._open_study()
+            self._storage = _opened(url)
+            self._enter()
+        except AblateError:
+            raise
         except Exception as error:  # SQLAlchemy and each driver raise their own
-            reason = str(error).partition("\n")[0]
-            raise BadInput(f"--storage: {url!r} can't be opened ({reason}); give an SQLAlchemy URL that can") from error
-
-    def _open_study(self) -> None:
-        plan, goal = self._plan, self._plan.study.outcome.goal
-        if plan.name in optuna.get_all_study_names(self._storage):
-            there = optuna.load_study(study_name=plan.name, storage=self._storage)
-            fits = there.direction.name.lower() == goal and self._fits(there)
-            if not fits:  # the direction of a study and the values of a word can't be changed; the records have all it held
-                optuna.delete_study(study_name=plan.name, storage=self._storage)
-        self._study = optuna.create_study(study_name=plan.name, storage=self._storage, direction=goal, load_if_exists=True)
-        self._study.set_user_attr("quick", plan.quick)
-        self._latest: dict[str, tuple[int, TrialState]] = {}
-        for trial in self._study.get_trials(deepcopy=False):
-            if "run_id" in trial.user_attrs:
-                self._latest[trial.user_attrs["run_id"]] = trial.number, trial.state
-
-    @property
-    def _contexts(self) -> CategoricalDistribution | None:
-        """The words of the parameter that tells contexts apart; None in a study without."""
-        return CategoricalDistribution((OWN, *self._plan.contexts)) if self._plan.contexts else None
-
-    def _fits(self, there: optuna.Study) -> bool:
-        """Whether the contexts that the trials were told of are the plan's."""
-        told = [trial.distributions[CONTEXT] for trial in there.get_trials(deepcopy=False) if CONTEXT in trial.distributions]
-        return all(known == self._contexts for known in told) or not self._plan.contexts
+            if full := _disk(error, url):
+                raise full from error
+            why = without_secrets(_reason(error))
+            raise BadInput(
+                f"--storage: {without_secrets(url)!r} can't be opened ({why}); give an SQLAlchemy URL that can"
+            ) from error
 
     def replan(self, plan: Plan) -> None:
         """Go on with a plan that has more swept values."""
         self._plan = plan
 
     def forget(self) -> None:
-        """Delete all trials (`--fresh`)."""
-        optuna.delete_study(study_name=self._plan.name, storage=self._storage)
-        self._open_study()
+        """Delete the folder's trials (`--fresh`). Where that fails, `reconcile` does it later, as no record speaks of them."""
+        self._reach(lambda: self._rebuild([trial for trial in self._trials() if not self._mine(trial)]))
 
-    def holds(self, run_id: str, record: Record) -> int | None:
-        """The number of the trial that holds this record, or None: it has none, or only one of an earlier attempt."""
-        number, state = self._latest.get(run_id, (-1, TrialState.WAITING))
-        return number if state == self._state(record) else None
+    def start(self, run: PlannedRun) -> int | None:
+        """Open a trial for a run, or take up the one that an interruption left open. Returns its number, if there is one."""
 
-    def start(self, run: PlannedRun) -> int:
-        """Open a trial for a run, or take up the one that an interruption left open. Returns its number."""
-        number, state = self._latest.get(run.id, (-1, TrialState.WAITING))
-        if state == TrialState.RUNNING:
-            return number
+        def begin() -> int:
+            if run.id not in self._open:
+                self._open[run.id] = self._add(self._trial(run, TrialState.RUNNING, datetime.now()))
+            return self._open[run.id][1]
+
+        return self._reach(begin)
+
+    def finish(self, run: PlannedRun, record: Record) -> int | None:
+        """Close the run's trial with its outcome, or as failed. Returns its number, if there is one."""
+        return self._reach(lambda: self._close(run, record))
+
+    def reconcile(self, runs: Sequence[PlannedRun], records: Mapping[str, Record]) -> dict[str, int]:
+        """Bring the storage in line with the records, whatever came in between: each run that ended has one trial that says so.
+
+        What was left open by a driver that was killed is taken up where its run is still planned, and has failed where not. A
+        trial that says what no record does can't be changed: the study is made anew, with all that is right in it.
+
+        Args:
+            runs: those of the plan.
+            records: all of the folder, by run id.
+
+        Returns:
+            run id → number of its trial, of the planned runs that ended; nothing while the storage can't be reached.
+        """
+        ended = [run for run in runs if run.id in records]
+        if self._down or any(self._told.get(run.id, ())[1:] != self._ending(records[run.id]) for run in ended) or not ended:
+            self._down = False
+            self._reach(lambda: self._reconcile({run.id: run for run in runs}, records))
+        return {} if self._down else {run.id: self._told[run.id][0] for run in ended}
+
+    def _reconcile(self, planned: Mapping[str, PlannedRun], records: Mapping[str, Record]) -> None:
+        trials = self._trials()
+        right = self._right(trials, records)
+        if self._direction() != self._plan.study.outcome.goal or not self._fits(trials) or _told_wrong(trials, right, self._mine):
+            self._rebuild([trial for trial in trials if not self._mine(trial) or right.get(_run(trial)) is trial])
+            trials = self._trials()
+            right = self._right(trials, records)
+        self._told = {run: (trial.number, trial.state, trial.value) for run, trial in right.items()}
+        self._open = {}
+        for trial in trials:
+            if self._mine(trial) and trial.state == TrialState.RUNNING:
+                self._take_up(trial, planned, records)
+        for run_id in sorted(planned.keys() & records.keys() - self._told.keys(), key=lambda run: _end(records[run])):
+            self._close(planned[run_id], records[run_id])
+
+    def _take_up(self, trial: FrozenTrial, planned: Mapping[str, PlannedRun], records: Mapping[str, Record]) -> None:
+        """Leave a trial open that a killed driver left so, if its run is still to end or to be told of; else it has failed."""
+        run_id = _run(trial)
+        due = run_id not in self._told or records[run_id].state == "failed"
+        if run_id in planned and run_id not in self._open and due:
+            self._open[run_id] = trial._trial_id, trial.number
+        else:
+            self._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+
+    def _right(self, trials: Sequence[FrozenTrial], records: Mapping[str, Record]) -> dict[str, FrozenTrial]:
+        """The trials that say what the records say, by run id: the first that completed, or the last that failed."""
+        right: dict[str, FrozenTrial] = {}
+        for trial in trials:
+            record = records.get(_run(trial)) if self._mine(trial) else None
+            if record and (trial.state, trial.value) == self._ending(record):
+                known = right.get(_run(trial))
+                if known is None or trial.state == TrialState.FAIL:
+                    right[_run(trial)] = trial
+        return right
+
+    def _close(self, run: PlannedRun, record: Record) -> int:
+        state, value = self._ending(record)
+        if run.id in self._open:
+            key, number = self._open[run.id]
+            self._storage.set_trial_state_values(key, state, None if value is None else [value])
+            del self._open[run.id]
+        else:
+            trial = self._trial(run, state, datetime.fromtimestamp(record.started))
+            trial.datetime_complete, trial.value = datetime.fromtimestamp(_end(record)), value
+            number = self._add(trial)[1]
+        self._told[run.id] = number, state, value
+        return number
+
+    def _ending(self, record: Record) -> tuple[TrialState, float | None]:
+        """Optuna knows no divergence: a run without an outcome has failed."""
+        value = outcome_of(record, self._plan.study.outcome.metric)
+        return (TrialState.COMPLETE, value) if math.isfinite(value) else (TrialState.FAIL, None)
+
+    def _reach(self, tell: Callable[[], Told]) -> Told | None:
+        """Do something in the storage, unless it failed before. Where another folder made the study anew, find it again."""
+        if self._down:
+            return None
+        try:
+            try:
+                return tell()
+            except KeyError:
+                self._enter()
+                running = self._storage.get_all_trials(self._study, deepcopy=False, states=(TrialState.RUNNING,))
+                self._open = {_run(trial): (trial._trial_id, trial.number) for trial in running if self._mine(trial)}
+                return tell()
+        except Exception as error:  # SQLAlchemy and each driver raise their own
+            self._down = True
+            why = without_secrets(_reason(error))
+            warnings.warn(
+                f"Optuna's storage can't be written ({why}); the runs are kept, and it is told of them later", stacklevel=2
+            )
+            return None
+
+    def _enter(self) -> None:
+        """Find the study, or make it."""
+        name, goal = self._plan.name, self._plan.study.outcome.goal
+        if name not in optuna.get_all_study_names(self._storage):
+            optuna.create_study(study_name=name, storage=self._storage, direction=goal, load_if_exists=True)
+        self._study = self._storage.get_study_id_from_name(name)
+        self._storage.set_study_user_attr(self._study, "quick", self._plan.quick)
+
+    def _rebuild(self, keep: Sequence[FrozenTrial]) -> None:
+        """Make the study anew: its direction, the values of a word and trials that ended can't be changed."""
+        self._storage.delete_study(self._study)
+        self._enter()
+        self._open, self._told = {}, {}
+        for trial in keep:
+            with suppress(ValueError):  # another folder's, of other contexts: it is told again by its own next run
+                self._storage.create_new_trial(self._study, trial)
+
+    def _direction(self) -> str:
+        return self._storage.get_study_directions(self._study)[0].name.lower()
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self._storage.get_all_trials(self._study, deepcopy=False)
+
+    def _mine(self, trial: FrozenTrial) -> bool:
+        """Whether it is of a run of this folder."""
+        return "run_id" in trial.user_attrs and trial.user_attrs.get("folder", self._folder) == self._folder
+
+    def _add(self, trial: FrozenTrial) -> tuple[int, int]:
+        """Its id and number. The storage counts: whoever else writes to it meanwhile, no number is given twice."""
+        key = self._storage.create_new_trial(self._study, trial)
+        return key, self._storage.get_trial_number_from_id(key)
+
+    def _trial(self, run: PlannedRun, state: TrialState, started: datetime) -> FrozenTrial:
         params, distributions = self._parameters(run)
-        trial = optuna.trial.create_trial(
-            state=TrialState.RUNNING,
+        told = {"run_id": run.id, "cell": run.cell.id, "arm": run.cell.label, "seed": run.seed, "folder": self._folder}
+        return FrozenTrial(
+            number=-1,
+            state=state,
+            value=None,
+            datetime_start=started,
+            datetime_complete=None,
             params=params,
             distributions=distributions,
-            user_attrs={"run_id": run.id, "cell": run.cell.id, "arm": run.cell.label, "seed": run.seed},
+            user_attrs=told,
+            system_attrs={},
+            intermediate_values={},
+            trial_id=-1,
         )
-        trial.datetime_start = datetime.now()
-        self._study.add_trial(trial)
-        number = self._study.get_trials(deepcopy=False)[-1].number
-        self._latest[run.id] = number, TrialState.RUNNING
-        return number
 
-    def finish(self, run: PlannedRun, record: Record) -> int:
-        """Close the run's trial with its outcome, or as failed. Returns its number."""
-        number, state = self.start(run), self._state(record)
-        value = outcome_of(record, self._plan.study.outcome.metric)
-        self._study.tell(number, value if state == TrialState.COMPLETE else None, state)
-        self._latest[run.id] = number, state
-        return number
+    @property
+    def _contexts(self) -> CategoricalDistribution | None:
+        """The words of the parameter that tells contexts apart; None in a study without."""
+        return CategoricalDistribution((OWN, *self._plan.contexts)) if self._plan.contexts else None
 
-    def _state(self, record: Record) -> TrialState:
-        """Optuna knows no divergence: a run without an outcome has failed."""
-        return TrialState.COMPLETE if record.state == "completed" else TrialState.FAIL
+    def _fits(self, trials: Sequence[FrozenTrial]) -> bool:
+        """Whether the contexts that the trials were told of are the plan's."""
+        told = [trial.distributions[CONTEXT] for trial in trials if CONTEXT in trial.distributions]
+        return all(known == self._contexts for known in told) or not self._plan.contexts
 
     def _parameters(self, run: PlannedRun) -> tuple[dict[str, str | float], dict[str, BaseDistribution]]:
         params: dict[str, str | float] = {name: "on" if on else "off" for name, on in run.cell.fixes.items()}
@@ -135,48 +262,53 @@ class Trials:
         return params, distributions
 
 
-def distribution(sweep: Sweep) -> FloatDistribution | IntDistribution:
-    """Where a sampler looks for a sweep's values."""
-    assert sweep.low is not None and sweep.high is not None
-    if sweep.integer:
-        return IntDistribution(int(sweep.low), int(sweep.high), log=sweep.log)
-    return FloatDistribution(sweep.low, sweep.high, log=sweep.log)
+def _opened(url: str) -> optuna.storages.RDBStorage:
+    """The storage behind a URL.
 
-
-def ask(
-    sweep: Sweep, history: Sequence[tuple[float, float | None]], goal: Literal["maximize", "minimize"], seeds: tuple[int, int]
-) -> float:
-    """The next value that a sweep's sampler would try; a function of what is given and of nothing else.
-
-    A sampler made anew is told the whole history, so that a search goes on as if it had never stopped.
-
-    Args:
-        history: the values tried so far in order, each with its mean outcome; None where no run of it completed.
-        goal: maximize or minimize.
-        seeds: of the randomness of the whole search, and of this trial.
+    Raises:
+        BadInput: if its tables are an earlier or a later Optuna's.
     """
-    space = distribution(sweep)
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study = optuna.create_study(direction=goal, sampler=_sampler(sweep, *seeds))
-        if sweep.sampler == "qmc":  # a sequence that hears of nothing but its own length
-            return float([study.ask({"value": space}).params["value"] for _ in range(len(history) + 1)][-1])
-        for value, outcome in history:
-            state = TrialState.FAIL if outcome is None else TrialState.COMPLETE
-            params = {"value": int(value) if sweep.integer else value}
-            study.add_trial(optuna.trial.create_trial(state=state, value=outcome, params=params, distributions={"value": space}))
-        return float(study.ask({"value": space}).params["value"])
+    storage = optuna.storages.RDBStorage(url, skip_compatibility_check=True)
+    here, head = storage.get_current_version(), storage.get_head_version()
+    shown = without_secrets(url)
+    if here == head:
+        return storage
+    if here in storage.get_all_versions():
+        raise BadInput(
+            f"--storage: {shown!r} has the tables of an older Optuna ({here}); bring them up to date with "
+            f"`optuna storage upgrade --storage {shown}`, or give another"
+        )
+    raise BadInput(
+        f"--storage: {shown!r} has the tables of a newer Optuna ({here}) than {optuna.__version__}; "
+        "`pip install -U optuna`, or give another"
+    )
 
 
-def _sampler(sweep: Sweep, whole: int, trial: int) -> BaseSampler:
-    if sweep.sampler == "random":
-        return optuna.samplers.RandomSampler(seed=trial)
-    if sweep.sampler == "qmc":
-        return optuna.samplers.QMCSampler(scramble=True, seed=whole)
-    if sweep.sampler == "gp":
-        try:
-            return optuna.samplers.GPSampler(seed=trial, n_startup_trials=RANDOM_FIRST)
-        except ImportError:
-            raise BadInput("sampler: gp takes torch, which is not installed; install it, or use tpe") from None
-    return optuna.samplers.TPESampler(seed=trial, n_startup_trials=RANDOM_FIRST)
+def _disk(error: BaseException, url: str) -> StorageError | None:
+    """What SQLite says of a disk that takes nothing more; None of anything else."""
+    cause: BaseException | None = error
+    while cause is not None:
+        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+        if code in SQLITE:
+            return storage_error(OSError(SQLITE[code], str(cause)), Path(url.partition("///")[2]))
+        cause = getattr(cause, "orig", None) or cause.__cause__ or cause.__context__
+    return None
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong, on one line: of Optuna's own words for it, what the database said."""
+    said = error.__cause__ or error
+    return str(getattr(said, "orig", None) or said).partition("\n")[0]
+
+
+def _run(trial: FrozenTrial) -> str:
+    return str(trial.user_attrs.get("run_id", ""))
+
+
+def _end(record: Record) -> float:
+    return record.started + record.seconds
+
+
+def _told_wrong(trials: Sequence[FrozenTrial], right: Mapping[str, FrozenTrial], mine: Callable[[FrozenTrial], bool]) -> bool:
+    """Whether a trial completed that no record speaks of, or with another value, or twice."""
+    return any(trial.state == TrialState.COMPLETE and mine(trial) and right.get(_run(trial)) is not trial for trial in trials)

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import socket
 import sys
 import time
 from pathlib import Path
@@ -37,3 +38,9 @@ def rows(folder, name="planted"):
 def write(folder, text):
     (folder / "study.yaml").write_text(text)
     return "study.yaml"
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]

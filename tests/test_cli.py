@@ -152,7 +152,7 @@ def test_a_second_writer_is_refused(cli):
     first.terminate()
     assert first.wait(60) == 130
     assert second.returncode == 2
-    assert "reports/small is being written by another run" in second.stderr
+    assert "reports/small is being written by process" in second.stderr
 
 
 def test_an_outcome_that_an_undeclared_target_does_not_return_is_named(cli):

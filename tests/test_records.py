@@ -110,7 +110,7 @@ def test_a_run_trained_again_keeps_nothing_of_the_time_before(tmp_path: Path) ->
 def test_a_second_writer_is_refused_until_the_first_is_done(tmp_path: Path) -> None:
     second = f"from pathlib import Path; from ablate.records import Records\nwith Records(Path({str(tmp_path)!r})).lock(): pass"
     with Records(tmp_path).lock():
-        wanted = "--out: .* is being written by another run; wait"
+        wanted = "--out: .* is being written by process .* on .*, since .*; wait for it"
         with pytest.raises(BadInput, match=wanted), Records(tmp_path).lock():
             pass
         assert b"BadInput: --out" in subprocess.run([sys.executable, "-c", second], capture_output=True).stderr

@@ -20,11 +20,12 @@ from ablate.engines.inline import InlineEngine
 from ablate.errors import BadInput
 from ablate.forecast import forecast, progress
 from ablate.records import Record, Records
+from ablate.samplers import ask
 from ablate.search import search, with_asked
 from ablate.sections import Sweep
 from ablate.study import load_study
 from ablate.tracking import NullTracker
-from ablate.trials import Trials, ask
+from ablate.trials import Trials
 from ablate.written import runs_csv, verdict_json
 from tests.builders import plan, raw, write_study
 from tests.stored import Silent

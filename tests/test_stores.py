@@ -1,11 +1,13 @@
 """Optuna and MLflow hold the runs that the records hold, whatever came in between. Real SQLite stores."""
 
+import shutil
 from contextlib import ExitStack
 
 import optuna
 import pytest
 from mlflow.tracking import MlflowClient
 
+from ablate.assess import assess
 from ablate.design import make_plan
 from ablate.driver import Driver, default_storage, missing
 from ablate.engines.inline import InlineEngine
@@ -16,6 +18,7 @@ from ablate.study import Study
 from ablate.target import load_target
 from ablate.tracking import MLflowTracker
 from ablate.trials import Trials
+from ablate.written import write_results
 from tests.stored import Silent
 
 
@@ -70,10 +73,10 @@ def stores(tmp_path, monkeypatch):
     """Both stores as others read them: run ids → what is known of them."""
     monkeypatch.chdir(tmp_path)
 
-    def read():
-        study = optuna.load_study(study_name="stored", storage=f"sqlite:///{tmp_path}/out/optuna.db")
+    def read(folder=tmp_path):
+        study = optuna.load_study(study_name="stored", storage=f"sqlite:///{folder}/out/optuna.db")
         trials = {t.user_attrs["run_id"]: t for t in study.trials}
-        client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+        client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
         found = client.search_runs([client.get_experiment_by_name("stored").experiment_id])
         children = {r.data.tags["run_id"]: r for r in found if "run_id" in r.data.tags}
         assert len(children) == len(found) - 1
@@ -261,6 +264,32 @@ def test_fresh_forgets_what_was_trained(tmp_path, stores):
     trials, children, _ = stores()
     assert len(trials) == 10
     assert old.isdisjoint({child.info.run_id for child in children.values()})
+
+
+def test_whatever_is_made_of_the_records_is_there_again_where_it_was_deleted(tmp_path, stores):
+    plan, one, two = make(), tmp_path / "one", tmp_path / "two"
+
+    def told(folder):
+        trials, children, client = stores(folder)
+        write_results(assess(plan, Records(folder / "out")), folder / "out")
+        csv = (folder / "out" / "runs.csv").read_text()
+        for child in children.values():  # new runs have new ids
+            csv = csv.replace(child.info.run_id, "")
+        optuna = {run: (t.number, t.value, t.state, t.params, t.user_attrs) for run, t in trials.items()}
+        mlflow = {
+            run: (child.data.params, child.data.metrics, child.info.status, child.data.tags["trial"], points(client, child))
+            for run, child in children.items()
+        }
+        return csv, optuna, mlflow
+
+    def points(client, child):
+        return [(each.step, each.value) for each in client.get_metric_history(child.info.run_id, "progress")]
+
+    carry_out(plan, one)
+    before = told(one)
+    shutil.copytree(one / "out", two / "out", ignore=shutil.ignore_patterns("runs.csv", "optuna.db"))
+    assert carry_out(plan, two) == 0
+    assert told(two) == before
 
 
 def test_optuna_knows_fixes_as_categories_and_the_swept_value(tmp_path, stores):

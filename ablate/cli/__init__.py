@@ -1,7 +1,7 @@
 """The command line: `python -m ablate COMMAND`. The only package that prints and exits.
 
-Results go to stdout, progress and logs to stderr. Exit codes: 0 done; 2 bad input; 3 ran, but some runs failed or the design is
-incomplete; 130 interrupted, with all that finished kept.
+Results go to stdout, progress and logs to stderr. Exit codes: 0 done; 2 bad input; 3 ran, but some runs failed, the design is
+incomplete or the disk is full; 130 interrupted, with all that finished kept.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import typer
 
 from ablate.cli import mirrored, pages, studies, tools
 from ablate.cli.app import app
-from ablate.errors import AblateError
+from ablate.errors import AblateError, StorageError
 from ablate.secrets import without_secrets
 
 __all__ = ["app", "main", "mirrored", "pages", "studies", "tools"]
@@ -37,6 +37,8 @@ def main() -> NoReturn:
         code = app(standalone_mode=False)
     except typer.TyperException as error:
         _fail(PYDANTICS.sub("", " ".join(error.format_message().split())))
+    except StorageError as error:
+        _fail(str(error), 3)
     except AblateError as error:
         _fail(str(error))
     if code == INTERRUPTED:  # typer turns KeyboardInterrupt into this code
@@ -44,9 +46,9 @@ def main() -> NoReturn:
     sys.exit(code or 0)
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, code: int = 2) -> NoReturn:
     print(f"error: {without_secrets(message)}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(code)
 
 
 def _terminate(*_: object) -> NoReturn:

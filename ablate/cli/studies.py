@@ -52,16 +52,21 @@ def run(
     paper: PaperOption = Paper.a4,
     set_: Set = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what was trained before.")] = False,
+    continue_: Annotated[
+        bool, typer.Option("--continue", help="Keep runs that were trained before the target's source changed.")
+    ] = False,
 ) -> None:
     """Train what is missing, then analyse and write the report. Run again, it resumes; complete, it only re-reports."""
     from ablate import display
     from ablate.driver import Driver, default_storage, missing, unchecked
     from ablate.home import own
+    from ablate.intact import mend
     from ablate.preregistration import register
     from ablate.progress import Progress
     from ablate.records import Records
     from ablate.search import search, with_asked
     from ablate.sittings import sitting
+    from ablate.source import refuse_changed
     from ablate.stages import due, stage, until_decided, with_checks
     from ablate.stop import Stop
     from ablate.trials import Trials
@@ -69,14 +74,17 @@ def run(
     plan = planned(study, seeds, quick, set_)
     plan.check()
     records = Records(out or Path("reports") / plan.name)
-    plan = plan if fresh else with_asked(plan, records)
     uri = tracking_from(tracking_uri)
     same = {"out": out, "seeds": seeds, "quick": quick, "set_": set_}
-    with records.lock(), ExitStack() as held:
+    with records.lock([run.id for run in plan.runs]), ExitStack() as held:
         own(records.out)
+        mend(records)
+        plan = plan if fresh else with_asked(plan, records)
         if not fresh:
             records.keep_to(plan.fingerprints())
-        trials = Trials(storage or default_storage(records.out), plan)
+            if not continue_ and (due(plan, records.load()) or plan.to_ask):
+                refuse_changed(records, plan.target.name, (kept for run in plan.runs if (kept := records.load_one(run.id))))
+        trials = Trials(storage or default_storage(records.out), plan, records.identity())
         mirror = held.enter_context(mirrored(uri, plan, records))
         register(plan, records, fresh)
         if fresh:  # once it is known that both can be written; MLflow follows the records
@@ -86,6 +94,8 @@ def run(
         driver, stop = Driver(plan, records, trials, mirror), Stop()
         driver.catch_up(records.load())
         trained, checks = 0, unchecked(plan, records)
+        if aside := len(records.load().keys() - {run.id for run in plan.runs}):
+            say(f"{aside} {'run' if aside == 1 else 'runs'} in {records.out} of other params or seeds: kept aside")
         if checks or due(plan, records.load()) or plan.to_ask:
             at_most = len(missing(plan, records.load())) + sum(plan.to_ask.values()) + len(checks)
             on = device_for(device, plan.study.resources)
@@ -170,6 +180,7 @@ def report(
 ) -> None:
     """Analyse again and rewrite the report from what is stored. Trains nothing."""
     from ablate import display
+    from ablate.intact import leave_out
     from ablate.preregistration import register
     from ablate.records import Records
     from ablate.search import with_asked
@@ -184,7 +195,8 @@ def report(
         raise BadInput("--tracking-uri: a report is made from OUT; give --from-mlflow as well to fetch what it lacks")
     if not records.load():
         raise BadInput(f"{records.out}: holds no runs; `python -m ablate run {study}` trains them")
-    with records.lock():
+    with records.lock([run.id for run in made.runs]):
+        leave_out(records)
         register(made, records)
         found, pdf = write_all(with_asked(made, records), records, paper)
     console = display.stdout()

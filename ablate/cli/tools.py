@@ -50,6 +50,7 @@ def diagnose(
     from ablate import display
     from ablate.diagnose import diagnose, run_command, write_json
     from ablate.engines.inline import InlineEngine
+    from ablate.intact import mend
     from ablate.progress import Progress
     from ablate.records import Records
     from ablate.report import write_diagnosis
@@ -61,6 +62,7 @@ def diagnose(
     folder = out or Path("reports") / asked.plan.study.name
     records = Records(folder / "diagnosis")
     with records.lock():
+        mend(records)
         if fresh:
             records.forget()
         records.keep_to(asked.plan.fingerprints())

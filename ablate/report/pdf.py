@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from ablate.files import write_atomic
 
 TEMPLATES = Path(__file__).parent
 
@@ -42,8 +43,5 @@ def typeset(content: Mapping[str, Any], ended: float, figures: Path, out: Path, 
         pdf = typst.compile(
             str(root / template), root=str(root), ignore_system_fonts=True, timestamp=int(ended), pdf_standards=["ua-1"]
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(out.name + ".part")
-    part.write_bytes(pdf)
-    os.replace(part, out)
+    write_atomic(out, pdf)
     return out

@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from ablate.files import write_atomic
+
 #: Pixels an inch.
 PPI = 130
 _PAGES = """\
@@ -30,4 +32,4 @@ def write_pngs(folder: Path, names: Sequence[str]) -> None:
         (root / "pages.typ").write_text(_PAGES, encoding="utf-8")
         pages = typst.compile(str(root / "pages.typ"), root=str(root), ignore_system_fonts=True, format="png", ppi=PPI)
     for name, page in zip(names, pages if isinstance(pages, list) else [pages], strict=True):
-        (folder / f"{name}.png").write_bytes(page)
+        write_atomic(folder / f"{name}.png", page, durable=False)

@@ -9,6 +9,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from ablate.files import write_atomic
 from ablate.report.palette import INK
 
 #: Width of the text block, inches (A4 with 20 mm margins).
@@ -109,8 +110,7 @@ def grid(
 
 def save(figure: Any, folder: Path, name: str) -> None:
     """Write `name.svg`, with its text as text and no date: it is the same each time. `png` makes a PNG of it."""
-    folder.mkdir(parents=True, exist_ok=True)
     buffer = StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     svg = buffer.getvalue().replace(f"'{FACE}'", FACES).replace(f"font-family: {FACE}", f"font-family: {FACES}")
-    (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+    write_atomic(folder / f"{name}.svg", svg.encode(), durable=False)

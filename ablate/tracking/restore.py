@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.errors import BadInput
 from ablate.kept import fill
-from ablate.records import Record, Records, as_json
+from ablate.record import Record, as_json, from_json
+from ablate.records import Records
 from ablate.tracking.address import check_exists, is_server
 from ablate.tracking.runs import RECORD, STUDY
 from ablate.tracking.store import Experiment, client, reason
@@ -101,7 +101,7 @@ def _fetch_run(store: Any, child: Any, copy: Path) -> None:
     key, run_id = child.info.run_id, _safe(child.data.tags["run_id"])
     with TemporaryDirectory() as scratch:
         folder = Path(store.download_artifacts(key, RECORD, scratch))
-        record = Record(**json.loads((folder / "record.json").read_text(encoding="utf-8")))
+        record = from_json((folder / "record.json").read_bytes(), f"the record of run {key}")
         if record.run_id != run_id:
             raise ValueError(f"run {key} says that it is {run_id}, and its record that it is {record.run_id}")
         for name in (item.path for item in store.list_artifacts(key) if not item.is_dir):

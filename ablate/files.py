@@ -1,0 +1,157 @@
+"""Files that are written whole or not at all, and stay so when the machine goes down; a disk that takes no more is one error."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ablate.errors import StorageError
+
+#: What a file is called until it is whole.
+PART = ".part"
+#: What a disk or folder says that takes nothing more: what is wrong, and what helps.
+FAULTS: Mapping[int, tuple[str, str]] = {
+    errno.ENOSPC: ("disk full: {path} ({free} free on its file system)", "make space"),
+    errno.EDQUOT: ("quota used up: {path} can't be written", "make space"),
+    errno.EROFS: ("read-only: {path} can't be written", "make it writable"),
+    errno.EACCES: ("no access: {path} can't be read or written", "see to its permissions"),
+    errno.EPERM: ("no access: {path} can't be read or written", "see to its permissions"),
+    errno.EIO: ("input/output error: {path}", "see to the disk"),
+    errno.ESTALE: ("gone: {path} was deleted or moved while it was in use", "put it back"),
+    errno.ENOENT: ("gone: {path} was deleted or moved while it was in use", "put it back"),
+    errno.ENOTDIR: ("gone: {path} was deleted or moved while it was in use", "put it back"),
+}
+
+#: Those that can't be an error in a program.
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE)
+
+
+def write_atomic(path: Path, content: bytes, durable: bool = True) -> None:
+    """Write to a temporary file beside the path, then move it there: a reader sees the old file or the new one.
+
+    Args:
+        durable: whether it must outlive a machine that goes down now: it is on disk before it is moved, and the move after it.
+
+    Raises:
+        StorageError: if the disk or the folder takes it not; nothing is left of it then.
+    """
+    write_together({path: content}, durable)
+
+
+def write_together(files: Mapping[Path, bytes], durable: bool = True, folder: bool = True) -> None:
+    """The same of several files, which are moved in their order: the last is never there without the others.
+
+    They are brought to disk at once, as that takes hardly longer than one; then the folder of the last.
+
+    Args:
+        folder: whether the move must outlive the machine too, and not the content alone.
+    """
+    parts = {path: path.with_name(path.name + PART) for path in files}
+    with _cleared(list(parts.values())):
+        for path, part in parts.items():
+            with storage_errors(path):
+                _write(part, files[path])
+        if durable:
+            _sync(list(parts.values()))
+        for path, part in parts.items():
+            with storage_errors(path):
+                os.replace(part, path)
+        if durable and folder and files:
+            _sync_folder(list(files)[-1].parent)
+
+
+def _write(part: Path, content: bytes) -> None:
+    try:
+        part.write_bytes(content)
+    except FileNotFoundError:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+
+
+def _sync(paths: Sequence[Path]) -> None:
+    if len(paths) == 1:
+        return _sync_one(paths[0])
+    with ThreadPoolExecutor(8) as several:
+        list(several.map(_sync_one, paths))
+    return None
+
+
+def _sync_one(path: Path) -> None:
+    with storage_errors(path), path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Some systems can't open a folder, and some file systems can't sync one."""
+    with suppress(OSError):
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
+@contextmanager
+def _cleared(parts: Sequence[Path]) -> Iterator[None]:
+    """Whatever ends the writing, no part stays."""
+    try:
+        yield
+    except BaseException:
+        for part in parts:
+            with suppress(OSError):
+                part.unlink()
+        raise
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Make a StorageError of what the system says when this path can't be written or read."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+def storage_error(error: OSError, path: Path) -> StorageError:
+    """What the system said, as a line: what is wrong with which path, and what helps."""
+    what, remedy = FAULTS.get(error.errno or 0, (f"can't be written: {{path}} ({error.strerror or error})", "see to it"))
+    return StorageError(what.format(path=path, free=free(path)), remedy)
+
+
+def free(path: Path) -> str:
+    """`0 bytes`: what is left on the file system that a path is on, or will be."""
+    place = next((each for each in (path, *path.parents) if each.exists()), path)
+    try:
+        room = shutil.disk_usage(place).free
+    except OSError:
+        return "nothing"
+    return f"{room:,} bytes"
+
+
+@contextmanager
+def one_line(folder: Path, kept: Callable[[], str]) -> Iterator[None]:
+    """Whatever is written meanwhile: a disk that takes no more is one StorageError, of the folder where that is the place.
+
+    Args:
+        kept: says what is safe: `12 of 48 runs are kept`.
+    """
+    try:
+        yield
+    except StorageError as error:
+        raise _of_folder(error, folder, kept) from error
+    except OSError as error:  # of what writes without `write_atomic`: temporary files, other libraries
+        if error.errno not in DISK:
+            raise
+        path = Path(error.filename) if isinstance(error.filename, str) else folder
+        raise _of_folder(storage_error(error, path), folder, kept) from error
+
+
+def _of_folder(error: StorageError, folder: Path, kept: Callable[[], str]) -> StorageError:
+    inside = re.escape(str(folder)) + r"/[^\s()]+"
+    return StorageError(re.sub(inside, lambda _: str(folder), error.what), error.remedy, kept())
