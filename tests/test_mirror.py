@@ -32,7 +32,7 @@ def server(tmp_path_factory):
         server = Server(folder)
         server.start()
         yield server
-        server.stop()
+        server.kill()  # it would wait for connections that are kept open
 
 
 @pytest.fixture
@@ -185,10 +185,11 @@ def test_the_command_line_says_what_waits_and_sync_delivers_it(server, cli):
     assert waits in ran.stderr
     assert "reports/typed/report.pdf" in ran.stdout
     still = cli("sync", file.name, "--tracking-uri", uri)
-    assert (still.returncode, still.stderr) == (3, waits)
+    assert still.returncode == 3
+    assert still.stderr.endswith(waits)
     proxy = Proxy(server, port)
     came = cli("sync", file.name, "--tracking-uri", uri)
-    assert (came.returncode, came.stderr) == (0, "")
+    assert came.returncode == 0, came.stderr
     assert came.stdout == f"8 runs with 176 points delivered; MLflow is at {shown}\n"
     proxy.close()
     carried = Carried(study("typed", 2), cli.folder / "reports/typed", uri)
