@@ -19,11 +19,12 @@ from ablate.analysis.layout import layout
 from ablate.analysis.symptoms import DefectResult, SymptomResult
 from ablate.design import Arm, Plan, PlannedRun, arm_label, make_plan, run_id
 from ablate.driver import Watcher, missing, prepare
-from ablate.engines.base import Engine, Result, Task
+from ablate.engines.base import Engine, Result, Retry, Task
 from ablate.errors import BadInput
 from ablate.evidence import Evidence, symptom_json
 from ablate.records import Record, Records, reason, write_atomic
 from ablate.sections import Design, ParamValue
+from ablate.stop import Stop
 from ablate.study import Study, override
 from ablate.target import Target
 
@@ -125,7 +126,11 @@ def run_command(study: Path, settings: Sequence[str] = ()) -> str:
 
 
 def diagnose(asked: Asked, records: Records, engine: Engine, watcher: Watcher, device: str) -> Diagnosis:
-    """Train what is missing of a diagnosis and say what it shows. Each training is on disk before the next begins."""
+    """Train what is missing of a diagnosis and say what it shows. Each training is on disk before the next begins.
+
+    Raises:
+        KeyboardInterrupt: once the training has ended that Ctrl-C came in.
+    """
     todo = missing(asked.plan, records.load())
     if todo:
         _train(asked.plan, todo, records, engine, watcher, device)
@@ -137,11 +142,18 @@ def _train(plan: Plan, todo: Sequence[PlannedRun], records: Records, engine: Eng
     if plan.target.declaration.prepare:
         watcher.preparing()
     prepare(engine, plan.target.name, [run.cell.params for run in todo])
-    for event in engine.run([Task(run.id, plan.target.name, run.cell.params, run.seed, device) for run in todo]):
-        if isinstance(event, Result):
-            watcher.ended(runs[event.run_id], records.add(event))
-        elif isinstance(event, Task):
-            watcher.started(runs[event.run_id])
+    tasks, stop = [Task(run.id, plan.target.name, run.cell.params, run.seed, device) for run in todo], Stop()
+    with stop.on_ctrl_c(watcher.stopping):
+        for event in engine.run(tasks, stop):
+            run = runs[event.run_id]
+            if isinstance(event, Result):
+                watcher.ended(run, records.add(event))
+            elif isinstance(event, Retry):
+                watcher.retried(run, event)
+            else:
+                watcher.started(run)
+    if stop.asked:
+        raise KeyboardInterrupt
 
 
 def judge(asked: Asked, records: Records) -> Diagnosis:

@@ -137,9 +137,12 @@ def plan(console: Console, seen: Forecast) -> None:
         table.add_column(name)
     for name, fix in study.fixes.items():
         table.add_row(escape(name), _params(fix.off), _params(fix.on))
-    console.print(f"[bold]{made.name}[/bold]  {made.target.name}", "(quick: a small budget)" if made.quick else "")
+    console.print(f"[bold]{made.name}[/bold]", "(quick: a small budget)" if made.quick else "")
     console.print(table)
-    rows = [("design", f"{study.design.kind}: {len(made.arms)} arms × {'up to ' if seen.looks else ''}{made.seeds} paired seeds")]
+    rows = [("target", made.target.described)]
+    rows.append(
+        ("design", f"{study.design.kind}: {len(made.arms)} arms × {'up to ' if seen.looks else ''}{made.seeds} paired seeds")
+    )
     rows += _looks(seen)
     if study.contexts:
         rows.append(("contexts", f"the design again in {len(study.contexts)}: {', '.join(study.contexts)}"))

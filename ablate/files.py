@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,7 +47,7 @@ def write_atomic(path: Path, content: bytes, durable: bool = True) -> None:
 def write_together(files: Mapping[Path, bytes], durable: bool = True, folder: bool = True) -> None:
     """The same of several files, which are moved in their order: the last is never there without the others.
 
-    They are brought to disk at once, as that takes hardly longer than one; then the folder of the last.
+    They are brought to disk at once, as that takes hardly longer than one.
 
     Args:
         folder: whether the move must outlive the machine too, and not the content alone.
@@ -59,11 +59,20 @@ def write_together(files: Mapping[Path, bytes], durable: bool = True, folder: bo
                 _write(part, files[path])
         if durable:
             _sync(list(parts.values()))
-        for path, part in parts.items():
-            with storage_errors(path):
-                os.replace(part, path)
-        if durable and folder and files:
-            _sync_folder(list(files)[-1].parent)
+        *sooner, last = parts.items()
+        _move(sooner)
+        if durable and folder:  # each move before the next that relies on it
+            for place in dict.fromkeys(path.parent for path, _ in sooner):
+                _sync_folder(place)
+        _move([last])
+        if durable and folder:
+            _sync_folder(last[0].parent)
+
+
+def _move(parts: Iterable[tuple[Path, Path]]) -> None:
+    for path, part in parts:
+        with storage_errors(path):
+            os.replace(part, path)
 
 
 def _write(part: Path, content: bytes) -> None:

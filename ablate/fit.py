@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ablate.errors import BadInput
 from ablate.sections import Goal
+from ablate.shown import shown
 from ablate.study import Study, suggest
 from ablate.target import Declaration
 
@@ -28,7 +29,7 @@ def _check_params(study: Study, declaration: Declaration) -> None:
     given += [(f"contexts.{name}.{key}", key) for name, params in study.contexts.items() for key in params]
     for where, key in given:
         if key not in declaration.params:
-            raise BadInput(f"{where}: {key!r} is not a param of {study.target}; use {suggest(key, declaration.params)}")
+            raise BadInput(f"{where}: {shown(key)} is not a param of {study.target}; use {suggest(key, declaration.params)}")
 
 
 def _check_metrics(study: Study, declaration: Declaration) -> None:
@@ -50,7 +51,7 @@ def _check_metrics(study: Study, declaration: Declaration) -> None:
         wanted += [(f"symptoms.{symptom.name}.where", name, step) for name in symptom.where]
     for where, name, known in wanted:
         if name not in known:
-            raise BadInput(f"{where}: {name!r} is never reported by {study.target}; use {suggest(name, known)}")
+            raise BadInput(f"{where}: {shown(name)} is never reported by {study.target}; use {suggest(name, known)}")
     for goal in (study.outcome, *study.secondary):
         _check_comparable(goal, declaration)
 
@@ -59,4 +60,4 @@ def _check_comparable(goal: Goal, declaration: Declaration) -> None:
     metric = declaration.metrics.get(goal.metric)
     if metric and metric.incomparable:
         instead = f"use {metric.twin}" if metric.twin else "use another metric"
-        raise BadInput(f"outcome.metric: {goal.metric!r} can't be compared across arms ({metric.incomparable}); {instead}")
+        raise BadInput(f"outcome.metric: {shown(goal.metric)} can't be compared across arms ({metric.incomparable}); {instead}")

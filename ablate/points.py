@@ -9,6 +9,7 @@ from typing import Protocol
 from ablate.analysis.layout import Arm
 from ablate.errors import BadInput
 from ablate.sections import Params, Sweep
+from ablate.shown import shown
 from ablate.study import Study
 
 
@@ -58,10 +59,12 @@ def sweep_points(cells: Resolver, name: str, values: Sequence[int | float], arms
     if sweep.values is None and cells.key(held(cells.study, sweep), at(sweep, sweep.low)) == cells.key(
         held(cells.study, sweep), at(sweep, sweep.high)
     ):
-        raise BadInput(f"sweeps.{name}.param: {sweep.param!r} changes nothing between low and high; name another param")
+        raise BadInput(f"sweeps.{name}.param: {shown(sweep.param)} changes nothing between low and high; name another param")
     points = tuple(_point(cells, name, value, arms) for value in sorted(values))
     if len({point.cell for point in points}) < len(points):
-        raise BadInput(f"sweeps.{name}.param: {sweep.param!r} changes nothing between some of {sweep.values}; name another param")
+        raise BadInput(
+            f"sweeps.{name}.param: {shown(sweep.param)} changes nothing between some of {shown(sweep.values)}; name another param"
+        )
     return points
 
 

@@ -55,7 +55,7 @@ class Progress:
         self._begun = self._said = clock()
         self._pace = Pace(self._begun)
         self._trained = self._said_at = 0
-        self._preparing = False
+        self._preparing = self._stopping = False
         self._over: type[BaseException] | bool = False
         self._lock = threading.Lock()  # the display draws itself from a thread of its own
         self._alive = self._console.is_terminal and self._console.is_interactive and not self._console.is_dumb_terminal
@@ -103,11 +103,17 @@ class Progress:
 
     def retried(self, run: PlannedRun, retry: Retry) -> None:
         """An attempt failed, and another is made."""
-        self._say(f"{run.name}: {reason(retry.error)}; trained again ({retry.attempt} of {retry.most} attempts failed)")
+        with self._lock:
+            self._running.pop(run.id, None)
+        self._records.mark_running(list(self._running))
+        how = "trained again alone on the device" if retry.alone else "trained again"
+        self._say(f"{run.name}: {reason(retry.error)}; {how} ({retry.attempt} of {retry.most} attempts failed)")
 
     def stopping(self) -> None:
-        """Nothing more is begun."""
-        self._say("stopping: what is training ends and is kept; Ctrl-C again stops now")
+        """Nothing more is begun. It is called from a signal handler, so it waits for no lock."""
+        self._stopping = True
+        if not self._alive:
+            self._say(STOPPING)
 
     def ended(self, run: PlannedRun, record: Record) -> None:
         with self._lock:
@@ -146,7 +152,7 @@ class Progress:
         self._said, self._said_at = self._clock(), self._trained
         failed = sum(record.state == "failed" for run, record in self._ended.items() if run in self._runs)
         text = f"{self._done() - failed} of {self._board.plan.planned} runs done" + (f", {failed} failed" if failed else "")
-        left = self._left()
+        left = "" if self._stopping else self._left()
         self._say(text + (f", {left}" if left else ""))
 
     def _say(self, text: str, name: str = "") -> None:
@@ -158,6 +164,8 @@ class Progress:
             below: list[RenderableType] = [self._bar(width)]
             if self._preparing:
                 below.append(Text(f"{PREPARING}, {elapsed(self._clock() - self._begun)}", style="yellow"))
+            if self._stopping and not self._over:
+                below.append(Text(STOPPING, "bold yellow"))
             if self._seen and self._over is not True:
                 below += ["", *provisional_lines(self._seen, width, max(3, height // 3))]
             lines = Frame(self._board, self._ended, self._running).lines(width, max(3, height - 1 - len(below)))
@@ -166,7 +174,7 @@ class Progress:
     def _bar(self, width: int) -> Table:
         planned, done = self._board.plan.planned, self._done()
         parts = [f"{done}/{planned}", elapsed(self._clock() - self._begun)]
-        parts.append("stopped" if self._over not in (True, False) else self._left())
+        parts.append("stopped" if self._over not in (True, False) else "stopping" if self._stopping else self._left())
         said = "  ".join(filter(None, parts))
         taken = max(len(said), 2 * len(str(planned)) + WIDEST)  # so that the bar keeps its width as the figures change
         name = "" if width < NARROW else clipped(self._name, max(8, (width - taken - 14) // 2))
@@ -179,6 +187,7 @@ class Progress:
         return grid
 
 
+STOPPING = "stopping: what is training ends and is kept; Ctrl-C again stops now"
 PREPARING = "preparing what all runs share (cached after the first time)"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import BadInput
+from ablate.shown import shown
 
 SUFFIXES = (".json", ".jsonl")
 
@@ -106,9 +108,9 @@ def _in_text(path: Path, key: str) -> list[tuple[Path, str]]:
         raise BadInput(f"{key}: {path} lists no files; give one .json or .jsonl a line")
     for number, name in enumerate(names, 1):
         if Path(name).suffix.lower() not in SUFFIXES:
-            raise BadInput(f"{key}: {path} lists {name!r} (file {number}), and must list .json or .jsonl files, one a line")
+            raise BadInput(f"{key}: {path} lists {shown(name)} (file {number}), and must list .json or .jsonl files, one a line")
         if not os.path.isfile(path.parent / name):
-            raise BadInput(f"{key}: {path} lists {name!r}, but {path.parent / name} is no file; mend the line")
+            raise BadInput(f"{key}: {path} lists {shown(name)}, but {path.parent / name} is no file; mend the line")
     return [(path.parent / name, name) for name in names]
 
 
@@ -123,6 +125,8 @@ def _read(path: Path, name: str, key: str) -> JsonFile:
 
 def _text(path: Path, key: str) -> str:
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for, and a device has no end
+            raise BadInput(f"{key}: {path} can't be read (it is no file); give a file")
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise BadInput(f"{key}: {path} can't be read ({error.strerror}); mend the path or its permissions") from error

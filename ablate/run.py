@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from ablate.shown import plain
 
 #: What the id of a run that repeats another, to check that it can be repeated, ends in.
 AGAIN = "-again"
@@ -36,16 +38,20 @@ class Run:
         seed: the same in every arm of a block. A target derives from it all of its randomness (initial weights, data
             order, augmentation), so that arms differ by their params alone.
         device: `cpu` or `cuda`.
+        beat: is told of each call that logs: an engine takes it as a sign that the training goes on.
     """
 
     seed: int
     device: str = "cpu"
     points: list[Point] = field(default_factory=list)
     artifacts: dict[str, bytes] = field(default_factory=dict)
+    beat: Callable[[], None] | None = None
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Log values at a step (an integer of the target's own counting)."""
-        self.points.extend((name, int(step), float(value)) for name, value in metrics.items())
+        self.points.extend((plain(str(name)), int(step), float(value)) for name, value in metrics.items())
+        if self.beat:
+            self.beat()
 
     def log_metric(self, key: str, value: float, step: int) -> None:
         """Log one value at a step."""

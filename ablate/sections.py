@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, FiniteFloat, field_validator, model_validator
 
-from ablate.statements import Section, Steps
+from ablate.shown import shown
+from ablate.statements import MetricName, Name, Section, Steps
+from ablate.yamlfile import GREATEST, LEAST, NO_TEXT
 
 
 def is_param(value: object, depth: int = 0) -> bool:
     """Whether a value can be given to a training: a number, a word, true, false, null or a list of these."""
     if isinstance(value, list):  # a YAML list may hold itself, hence the depth
         return depth < 8 and all(is_param(item, depth + 1) for item in value)
-    return isinstance(value, bool | int | float | str | None)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, int):
+        return LEAST <= value <= GREATEST
+    return value is None or (isinstance(value, str) and not NO_TEXT.search(value))
 
 
 def _check_param(value: Any) -> Any:
-    if not is_param(value):
-        raise ValueError(f"must be a number, a word, true, false, null or a list of these, but is a {type(value).__name__}")
-    return value
+    if is_param(value):
+        return value
+    kind = shown(value) if isinstance(value, int | float | str | list) else f"a {type(value).__name__}"
+    raise ValueError(f"must be a finite number, a word, true, false, null or a list of these, but is {kind}")
 
 
 ParamValue = Annotated[bool | int | float | str | list[Any] | None, BeforeValidator(_check_param)]
-Params = dict[str, ParamValue]
+Params = dict[Name, ParamValue]
 
 #: Designs that `design.kind` can name.
 Kind = Literal["full_factorial", "fractional", "one_at_a_time", "custom"]
@@ -35,7 +43,7 @@ PLACEBO = "placebo"
 class Change(Section):
     """What a fix says that it changes: a probe that must differ between off and on, or the verdict is withheld."""
 
-    metric: str = Field(description="a step metric, or a final one")
+    metric: MetricName = Field(description="a step metric, or a final one")
     steps: Steps | None = Field(None, description="[first, last]: the step at which the probe first differs lies there")
 
     @model_validator(mode="after")
@@ -89,7 +97,7 @@ class Design(Section):
 class Sweep(Section):
     """A numeric knob varied while the fixes are held: at `values`, or at `trials` values that an Optuna sampler picks."""
 
-    param: str = Field(description="the param that is swept")
+    param: Name = Field(description="the param that is swept")
     values: list[int | FiniteFloat] | None = Field(None, min_length=2, description="the values it takes")
     low: FiniteFloat | None = Field(None, description="in place of values: the least value,")
     high: FiniteFloat | None = Field(None, description="the greatest,")
@@ -107,7 +115,7 @@ class Sweep(Section):
     @classmethod
     def _distinct(cls, values: list[int | float] | None) -> list[int | float] | None:
         if values and len(set(values)) < len(values):
-            raise ValueError(f"must not repeat a value, but is {values}")
+            raise ValueError(f"must not repeat a value, but is {shown(values)}")
         return values
 
     @model_validator(mode="after")
@@ -142,14 +150,14 @@ class Sweep(Section):
     @classmethod
     def _once(cls, toggle: list[str]) -> list[str]:
         if len(set(toggle)) < len(toggle):
-            raise ValueError(f"must not repeat a fix, but is {toggle}")
+            raise ValueError(f"must not repeat a fix, but is {shown(toggle)}")
         return toggle
 
 
 class Goal(Section):
     """A final metric and the direction that is better."""
 
-    metric: str
+    metric: MetricName
     goal: Literal["maximize", "minimize"] = Field("maximize", description="default maximize; minimize for seconds")
 
     @model_validator(mode="before")
@@ -187,17 +195,17 @@ class Stopping(Section):
     @classmethod
     def _grow(cls, looks: list[int]) -> list[int]:
         if looks[0] < 2 or any(later <= sooner for sooner, later in pairwise(looks)):
-            raise ValueError(f"must grow from at least 2, but is {looks}")
+            raise ValueError(f"must grow from at least 2, but is {shown(looks)}")
         if looks[-1] > 1000:
-            raise ValueError(f"must end at 1000 paired seeds or fewer, but is {looks}")
+            raise ValueError(f"must end at 1000 paired seeds or fewer, but is {shown(looks)}")
         return looks
 
 
 class Resources(Section):
     """What one training takes."""
 
-    cpus: float = Field(1, gt=0)
-    gpus: float = Field(0, ge=0)
+    cpus: FiniteFloat = Field(1, gt=0)
+    gpus: FiniteFloat = Field(0, ge=0)
     max_retries: int = Field(1, ge=0, le=100, description="further attempts at a training that raises or whose worker dies")
     progress_deadline: FiniteFloat = Field(
         3600, gt=0, description="seconds that a training may take without logging anything before it is ended as hanging"

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
+
+from ablate.shown import shown
 
 Comparison = Literal["<", "<=", ">", ">=", "=="]
 Reduction = Literal["final", "first", "last", "min", "max", "mean", "growth"]
@@ -18,10 +20,37 @@ Steps = Annotated[list[int], Field(min_length=2, max_length=2)]
 TYPICAL = ("first", "last", "mean", "median")
 
 
-class Section(BaseModel):
-    """A part of the study file: immutable, and an unknown key in it is an error."""
+#: Characters of a name at most: MLflow's keys take 250, and it puts a few of its own words around ours.
+LONGEST = 120
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+def check_name(name: str) -> str:
+    """A name that can be a column, a tag, a label and a part of an address: one line of visible characters."""
+    if not name.strip() or name != name.strip():
+        raise ValueError(f"must be a name with no blanks around it, but is {shown(name)}; give it one")
+    if not name.isprintable():
+        raise ValueError(f"must be of visible characters on one line, but is {shown(name)}; leave out what can't be seen")
+    if len(name) > LONGEST:
+        raise ValueError(f"must have at most {LONGEST} characters, but {shown(name, 40)} has {len(name)}; shorten it")
+    return name
+
+
+def check_metric(name: str) -> str:
+    """A metric's name; `step` is where the steps themselves are kept."""
+    if name == "step":
+        raise ValueError("must be another name than step, under which the steps themselves are kept; log it under another")
+    return check_name(name)
+
+
+Name = Annotated[str, AfterValidator(check_name)]
+MetricName = Annotated[str, AfterValidator(check_metric)]
+
+
+class Section(BaseModel):
+    """A part of the study file: immutable. An unknown key in it is an error, and so is a value of another kind: true is no
+    number, nor is one in quotes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Claim(Section):
@@ -31,10 +60,10 @@ class Claim(Section):
     seeds is compared with `value`, but `==` must hold of every seed.
     """
 
-    name: str
+    name: Name
     arm: str = Field("all_on", description="all_on, all_off, or fixes joined by +")
     against: str | None = Field(None, description="another arm: the claim is then about arm less against, paired by seed")
-    metric: str
+    metric: MetricName
     reduction: Reduction = Field(
         "final",
         description="final: the final metric; else over the logged steps; growth: the mean over the last tenth of the steps "
@@ -92,11 +121,13 @@ def _check_reported(value: Any) -> Any:
         return value
     if isinstance(value, list) and len(value) >= 3 and all(map(_is_number, value)):
         return value
-    if isinstance(value, dict) and (_is_share(value) or _is_table(value)):
+    if isinstance(value, dict) and _is_share(value):
         return value
+    if isinstance(value, dict) and _is_table(value):
+        return {float(key): count for key, count in value.items()}
     raise ValueError(
         "must be a number, a list of at least 3 numbers, {count: 34, of: 134} or a mapping of values to counts such as "
-        f"{{4: 114, 5: 11}}, but is {value!r}"
+        f"{{4: 114, 5: 11}}, but is {shown(value)}"
     )
 
 
@@ -115,8 +146,8 @@ def _is_share(value: dict[Any, Any]) -> bool:
 def _is_table(value: dict[Any, Any]) -> bool:
     """Values and how often each was seen; JSON writes the values as words."""
     try:
-        keys = {float(key) for key in value}
-    except (TypeError, ValueError):
+        keys = {float(key) for key in value if not isinstance(key, bool)}
+    except (TypeError, ValueError, OverflowError):
         return False
     return (
         len(keys) == len(value) and all(map(_is_number, keys)) and all(map(_is_count, value.values())) and sum(value.values()) > 0
@@ -130,14 +161,14 @@ class Symptom(Section):
     they say which steps are counted, and it is present when there is one); `reported` is what the report printed.
     """
 
-    name: str
+    name: Name
     fix: str | None = Field(None, description="the fix whose defect this is a sign of")
-    metric: str = Field(description="a step metric")
+    metric: MetricName = Field(description="a step metric")
     reduction: SymptomReduction = Field(
         "last", description="count: how many steps satisfy the comparison; values: how often each"
     )
     steps: Steps | None = Field(None, description="[first, last], both included; all steps where absent")
-    where: dict[str, FiniteFloat] = Field(
+    where: dict[MetricName, FiniteFloat] = Field(
         default_factory=dict, description="only the steps at which these step metrics have these values"
     )
     comparison: Comparison | None = Field(None, description="with value: when the symptom is present")
@@ -174,9 +205,9 @@ class Symptom(Section):
         if told is None:
             return
         if self.reduction == "count" and not isinstance(told, Share):
-            raise ValueError(f"{key}.reported must be {{count: …, of: …}} beside reduction: count, but is {told!r}")
+            raise ValueError(f"{key}.reported must be {{count: …, of: …}} beside reduction: count, but is {shown(told)}")
         if self.reduction == "values" and not isinstance(told, dict):
-            raise ValueError(f"{key}.reported must map values to counts beside reduction: values, but is {told!r}")
+            raise ValueError(f"{key}.reported must map values to counts beside reduction: values, but is {shown(told)}")
         if self.reduction not in ("count", "values") and isinstance(told, Share | dict):
             raise ValueError(
                 f"{key}.reported must be one number or a list beside reduction: {self.reduction}; or use count or values"

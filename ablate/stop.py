@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class Stop:
@@ -34,7 +34,8 @@ class Stop:
             if self.asked:
                 raise KeyboardInterrupt
             self.asked = True
-            tell()
+            with suppress(RuntimeError):  # where the signal came while the same stream was being written to
+                tell()
 
         signal.signal(signal.SIGINT, ask)
         try:

@@ -1,18 +1,14 @@
-"""The study file: its schema, and the only place that reads YAML.
-
-YAML 1.2 is read, where `on` and `off` are words and not booleans.
-"""
+"""The study file: its schema, and what it says of what it refuses."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from ablate.errors import BadInput
 from ablate.sections import (
@@ -29,26 +25,46 @@ from ablate.sections import (
     Sweep,
     is_param,
 )
-from ablate.statements import Claim, Section, Symptom
+from ablate.shown import ends, shown
+from ablate.statements import LONGEST, Claim, MetricName, Name, Section, Symptom
+from ablate.yamlfile import Refused, parse_yaml, read_yaml
+
+#: Names that Windows keeps for devices, whatever stands behind a dot.
+RESERVED = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]", re.IGNORECASE)
 
 
 class Study(Section):
     """A study: the fixes proposed for a training, and how they are to be judged."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="names the MLflow experiment, Optuna study and folder")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        max_length=100,
+        description="names the MLflow experiment, Optuna study and folder",
+    )
     target: str = Field(description="the training, as module:function")
     params: Params = Field(default_factory=dict, description="given to every run")
-    fixes: dict[str, Fix] = Field(min_length=1, description="what is proposed")
+    fixes: dict[Name, Fix] = Field(min_length=1, description="what is proposed")
     design: Design = Field(default_factory=lambda: Design())
-    sweeps: dict[str, Sweep] = Field(default_factory=dict)
+    sweeps: dict[Name, Sweep] = Field(default_factory=dict)
     outcome: Outcome
     secondary: list[Goal] = Field(default_factory=list, description="the same analysis, never the verdict")
-    curves: list[str] = Field(default_factory=list, description="step metrics that are drawn and sent to MLflow in full")
+    curves: list[MetricName] = Field(default_factory=list, description="step metrics that are drawn and sent to MLflow in full")
     claims: list[Claim] = Field(default_factory=list)
     symptoms: list[Symptom] = Field(default_factory=list, description="what a report saw without the fixes, to be looked for")
-    contexts: dict[str, Params] = Field(default_factory=dict, description="the whole design again, under other shared params")
+    contexts: dict[Name, Params] = Field(default_factory=dict, description="the whole design again, under other shared params")
     stopping: Stopping | None = Field(None, description="add seed blocks until every fix is decided")
     resources: Resources = Field(default_factory=lambda: Resources())
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if name.endswith("."):
+            raise ValueError(f"must not end in a dot, but is {name!r}: some systems drop it from a folder's name")
+        if RESERVED.fullmatch(name.partition(".")[0]):
+            raise ValueError(f"must be a name that a folder can have, but is {name!r}, which Windows keeps for a device")
+        if name.endswith("-quick"):
+            raise ValueError(f"must not end in -quick, but is {name!r}: so the runs of --quick are kept")
+        return name
 
     @field_validator("secondary", mode="before")
     @classmethod
@@ -117,7 +133,10 @@ def _check_fix(name: str, fix: Fix) -> None:
     if name in ("all_on", "all_off"):
         raise ValueError(f"fixes.{name}: the name stands for an arm; give the fix another")
     if fix.on == fix.off or not fix.on:
-        raise ValueError(f"fixes.{name}.on must change at least one param that off sets, but on is {fix.on} and off is {fix.off}")
+        shown_on, shown_off = shown(dict(fix.on)), shown(dict(fix.off))
+        raise ValueError(
+            f"fixes.{name}.on must change at least one param that off sets, but on is {shown_on} and off is {shown_off}"
+        )
 
 
 def _check_context(name: str, params: Params, fixes: Mapping[str, Fix]) -> None:
@@ -132,22 +151,23 @@ def _check_context(name: str, params: Params, fixes: Mapping[str, Fix]) -> None:
 def _check_known(key: str, names: list[str], known: Mapping[str, Any]) -> None:
     for name in names:
         if name not in known:
-            raise ValueError(f"{key}: {name!r} is not a fix of this study; use {suggest(name, known)}")
+            raise ValueError(f"{key}: {shown(name)} is not a fix of this study; use {suggest(name, known)}")
 
 
 def suggest(name: str, known: Mapping[str, Any] | list[str]) -> str:
     """The nearest of the known names as a remedy, or all of them: `'seeds'` / `one of: kind, seeds`."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return repr(close[0]) if close else "one of: " + ", ".join(sorted(known))
+    close = difflib.get_close_matches(name[:LONGEST], list(known), n=1, cutoff=0.6)
+    return shown(close[0]) if close else ends("one of: " + ", ".join(sorted(known)), 200)
 
 
 def parse_value(text: str) -> ParamValue:
     """A param's value as the study file would read it: `5` → int, `1e-3` → float, `on` → str."""
     try:
-        value: ParamValue = YAML(typ="safe", pure=True).load(text)
-    except Exception:  # ruamel's constructors raise their own
+        value: ParamValue = parse_yaml(text)
+    except Refused:
         return text
-    return value if is_param(value) else text
+    unfit = isinstance(value, float | list)  # a number that is none: the schema says so, by the param's name
+    return value if unfit or is_param(value) else text
 
 
 def load_study(path: Path) -> Study:
@@ -184,29 +204,10 @@ def override(study: Study, params: Mapping[str, ParamValue], seeds: int | None =
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise BadInput(f"{path}: no such file; `python -m ablate init > {path}` writes one to start from") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: can't be read ({error}); give a YAML text file") from None
-    try:
-        raw = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        raise BadInput(f"{path}: {_yaml_line(error)}") from None
-    except Exception as error:  # ruamel's constructors raise their own, as ValueError for 2020-13-45
-        why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise BadInput(f"{path}: not valid YAML ({why}); mend it") from None
+    raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise BadInput(f"{path}: must be a mapping with name, target, fixes and outcome, but is {type(raw).__name__}")
     return raw
-
-
-def _yaml_line(error: YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = " ".join(str(getattr(error, "problem", None) or error).split())
-    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return f"{where}not valid YAML ({problem}); mend that line"
 
 
 def _one_line(error: ValidationError, raw: Mapping[str, Any]) -> str:
@@ -215,9 +216,11 @@ def _one_line(error: ValidationError, raw: Mapping[str, Any]) -> str:
     first = next(
         (each for each in complaints if each["type"] == "extra_forbidden"), complaints[0]
     )  # the misspelt, not the missing
+    if first["type"].startswith("int"):  # of a number that may be whole or not, the second says what it can be
+        first = [each for each in complaints if _in_file(each["loc"], raw) == _in_file(first["loc"], raw)][-1]
     kind, context = first["type"], first.get("ctx", {})
     location = first["loc"] if kind == "missing" else _in_file(first["loc"], raw)
-    key = ".".join(str(part) for part in location)
+    key = ".".join(ends(str(part)) for part in location)
     if kind == "extra_forbidden":
         parent, name = first["loc"][:-1], str(first["loc"][-1])
         return f"{key}: unknown key; use {suggest(name, _keys_at(parent))}"
@@ -229,9 +232,9 @@ def _one_line(error: ValidationError, raw: Mapping[str, Any]) -> str:
     value = first["input"]
     if kind == "too_short":
         return f"{key} holds {context['actual_length']}; give at least {context['min_length']}"
-    shown = repr(value) if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
+    written = shown(value) if isinstance(value, (str, int, float, bool, type(None))) else type(value).__name__
     remedy = first["msg"].replace("Input should", "it should").replace("String should", "it should")
-    return f"{key}: {shown} can't be used; {remedy}"
+    return f"{key}: {written} can't be used; {remedy}"
 
 
 def _in_file(location: tuple[int | str, ...], raw: Any) -> tuple[int | str, ...]:

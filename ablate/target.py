@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ablate.errors import BadInput
+from ablate.shown import shown
 from ablate.study import suggest
 
 Train = Callable[..., Mapping[str, float] | None]
@@ -106,6 +107,12 @@ class Target:
     train: Train
     declaration: Declaration
 
+    @property
+    def described(self) -> str:
+        """The function with the file that it was imported from: the one thing of a study file that is run."""
+        module = sys.modules.get(self.name.partition(":")[0])
+        return f"{self.name} ({getattr(module, '__file__', None) or 'built in'})"
+
 
 def load_target(name: str) -> Target:
     """Import `module:function`; the current directory is searched too.
@@ -115,18 +122,23 @@ def load_target(name: str) -> Target:
     """
     module_name, colon, function = name.partition(":")
     if not (module_name and colon and function):
-        raise BadInput(f"target: {name!r} must be module:function, for example ablate.targets.region_clip:train")
+        raise BadInput(f"target: {shown(name)} must be module:function, for example ablate.targets.region_clip:train")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        raise BadInput(f"target: {name!r} can't be imported (no module {error.name!r}); mend the name or install it") from None
-    except Exception as error:
+        raise BadInput(
+            f"target: {shown(name)} can't be imported (no module {shown(error.name)}); mend the name or install it"
+        ) from None
+    except (Exception, SystemExit) as error:  # whatever that module does; a script may end the process
         why = " ".join(f"{type(error).__name__}: {error}".split())
-        raise BadInput(f"target: {name!r} fails on import ({why}); mend that module") from None
+        raise BadInput(f"target: {shown(name)} fails on import ({why}); mend that module") from None
     train = getattr(module, function, None)
     if not callable(train):
         functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-        raise BadInput(f"target: module {module_name!r} has no function {function!r}; use {suggest(function, functions)}")
-    return Target(name, train, getattr(train, "declaration", Declaration()))
+        raise BadInput(
+            f"target: module {shown(module_name)} has no function {shown(function)}; use {suggest(function, functions)}"
+        )
+    declared = getattr(train, "declaration", None)
+    return Target(name, train, declared if isinstance(declared, Declaration) else Declaration())

@@ -128,6 +128,12 @@ def _row(found: Assessment, run: PlannedRun) -> dict[str, Any]:
     row["state"] = record.state if record else "missing"
     if record:
         seconds = {"seconds": round(record.seconds, 3)}  # the run's wall time, whatever the target calls so
-        row |= seconds | dict(record.metrics) | seconds
-        row |= {"optuna_trial": record.trial, "mlflow_run_id": record.mlflow, "error": reason(record.error)}
+        own = {*row, "attempts", "optuna_trial", "mlflow_run_id", "error"}
+        row |= seconds | {f"metric.{name}" if name in own else name: value for name, value in record.metrics.items()} | seconds
+        row |= {
+            "attempts": record.attempts,
+            "optuna_trial": record.trial,
+            "mlflow_run_id": record.mlflow,
+            "error": reason(record.error),
+        }
     return row

@@ -15,10 +15,10 @@ from ablate.assess import Assessment, assess
 from ablate.design import Plan
 from ablate.driver import Driver, default_storage, missing, unchecked
 from ablate.engines.inline import InlineEngine
+from ablate.mirror import NullMirror
 from ablate.records import Record, Records
 from ablate.report import write_report
 from ablate.report.knobs import sweep_lines
-from ablate.tracking import NullTracker
 from ablate.trials import Trials
 from ablate.written import runs_csv, verdict_json
 from tests.builders import plan, train
@@ -145,7 +145,7 @@ def driven(made: Plan, out: Path) -> Records:
     records = Records(out)
     with records.lock():
         trials = Trials(default_storage(out), made)
-        driver = Driver(made, records, trials, NullTracker())
+        driver = Driver(made, records, trials, NullMirror())
         driver.train(missing(made, records.load()) + unchecked(made, records), InlineEngine(), Silent())
         driver.catch_up(records.load())
         assert trials.holds(made.checks[0].id, Record(made.checks[0].id, "completed", 0.0, 0.0)) is None

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from ablate.design import Plan, PlannedRun
 from ablate.display_verdict import provisional_lines
-from ablate.engines.base import Result
+from ablate.engines.base import Result, Retry
 from ablate.progress import Progress
 from ablate.provisional import complete_seeds, line, provisional
 from ablate.records import Records
@@ -195,3 +195,27 @@ def test_what_was_trained_before_counts_as_done_and_what_was_interrupted_is_not_
     assert f"6/{made.planned}" in last and "stopped" in last
     assert last.count("◐") == 1  # the legend's
     assert again.console.file.getvalue().endswith("\x1b[?25h")  # the cursor is back
+
+
+def test_a_retry_has_a_line_above_the_grid_and_a_stop_stands_below_the_bar(tmp_path):
+    made = plan()
+    sitting = Sitting(made, tmp_path).carry_out([(made.runs[0], "completed", 1.0), (made.runs[1], None, 0)])
+    error = 'Traceback (most recent call last):\n  File "x.py", line 1, in train\nValueError: too deep'
+    sitting.progress.retried(made.runs[1], Retry(made.runs[1].id, error, 1, 2))
+    said = " ".join(sitting.console.export_text().split())
+    assert f"{made.runs[1].name}: ValueError: too deep; trained again (1 of 2 attempts failed)" in said
+    assert row(sitting.frame(), made.runs[1].cell.label).split()[-2:] == ["·", "·"]
+    sitting.progress.stopping()
+    lines = sitting.frame()
+    assert lines[-1] == "stopping: what is training ends and is kept; Ctrl-C again stops now"
+    assert lines[-2].endswith("  stopping") and " left" not in lines[-2]
+
+
+def test_without_a_terminal_a_stop_is_a_line(tmp_path):
+    sitting = Sitting(plan(), tmp_path, terminal=False)
+    with sitting.progress:
+        sitting.progress.stopping()
+        sitting.carry_out([(sitting.made.runs[0], "completed", 1.0)])
+    first, last = sitting.console.file.getvalue().splitlines()
+    assert first == "trial: stopping: what is training ends and is kept; Ctrl-C again stops now"
+    assert last.startswith("trial: 1 of ") and " left" not in last

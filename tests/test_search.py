@@ -19,12 +19,12 @@ from ablate.driver import Driver, default_storage, missing
 from ablate.engines.inline import InlineEngine
 from ablate.errors import BadInput
 from ablate.forecast import forecast, progress
+from ablate.mirror import NullMirror
 from ablate.records import Record, Records
 from ablate.samplers import ask
 from ablate.search import search, with_asked
 from ablate.sections import Sweep
 from ablate.study import load_study
-from ablate.tracking import NullTracker
 from ablate.trials import Trials
 from ablate.written import runs_csv, verdict_json
 from tests.builders import plan, raw, write_study
@@ -55,7 +55,7 @@ def searched(made: Plan, out: Path, watcher: Watching | None = None, storage: st
     records, watcher = Records(out), watcher or Watching()
     with records.lock():
         made = with_asked(made, records)
-        driver = Driver(made, records, Trials(storage, made), NullTracker())
+        driver = Driver(made, records, Trials(storage, made), NullMirror())
         driver.train(missing(made, records.load()), InlineEngine(), watcher)
         return search(made, records, driver, InlineEngine(), watcher), records
 

@@ -9,11 +9,11 @@ from ablate.design import make_plan
 from ablate.driver import Driver, missing
 from ablate.engines.inline import InlineEngine
 from ablate.errors import BadInput
+from ablate.mirror import NullMirror
 from ablate.records import Records
 from ablate.source import changed, of_other_source, refuse_changed, source_of
 from ablate.study import Study
 from ablate.target import load_target
-from ablate.tracking import NullTracker
 from ablate.trials import Trials
 from tests.stored import Silent
 
@@ -94,7 +94,7 @@ def plan_of(target, seeds=2):
 def train(plan, out):
     records = Records(out)
     with records.lock():
-        driver = Driver(plan, records, Trials(f"sqlite:///{out}/optuna.db", plan), NullTracker())
+        driver = Driver(plan, records, Trials(f"sqlite:///{out}/optuna.db", plan), NullMirror())
         driver.train(missing(plan, records.load()), InlineEngine(), Silent())
     return records
 

@@ -17,6 +17,7 @@ from ablate.records import Records
 from ablate.study import Study
 from ablate.target import load_target
 from ablate.tracking import MLflowTracker
+from ablate.tracking.store import key
 from ablate.trials import Trials
 from ablate.written import write_results
 from tests.stored import Silent
@@ -252,7 +253,7 @@ def test_a_curve_that_is_also_a_final_metric_is_shown_in_full(tmp_path, stores):
     plan = make_plan(Study.model_validate(study), load_target("both:train"))
     carry_out(plan, tmp_path)
     _, children, client = stores()
-    history = client.get_metric_history(children[plan.runs[0].id].info.run_id, "score_1")
+    history = client.get_metric_history(children[plan.runs[0].id].info.run_id, key("score@1"))
     assert [(point.step, point.value) for point in history] == [(step, float(step)) for step in range(5)]
 
 

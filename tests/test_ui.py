@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from playwright.sync_api import expect
 
@@ -15,6 +16,7 @@ from ablate.tracking.colours import colour_of
 from tests.builders import FIXES, raw, write_study
 from tests.shell import ROOT, command, environment
 from tests.stored import carry_out
+from tests.watching import listening
 
 #: Seconds that a page may take on a busy machine, in ms.
 PATIENCE = 60_000
@@ -55,7 +57,10 @@ def pages(home):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:
-        yield addresses(ui.stdout.readline() for _ in range(12))
+        said = addresses(ui.stdout.readline() for _ in range(12))
+        server = psutil.Process(ui.pid)
+        assert {address for each in (server, *server.children(recursive=True)) for address in listening(each)} == {"127.0.0.1"}
+        yield said
     finally:
         ui.send_signal(signal.SIGINT)
         assert ui.wait(60) == 0

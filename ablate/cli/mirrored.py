@@ -88,6 +88,7 @@ def sync(
     """Show MLflow what it lacks of a study: it was down, or the study was trained without it. Trains nothing."""
     from ablate.assess import assess
     from ablate.home import own
+    from ablate.intact import leave_out
     from ablate.records import Records
     from ablate.search import with_asked
 
@@ -96,6 +97,7 @@ def sync(
         raise BadInput("--tracking-uri: sync takes a store to show the study in; give its address")
     made = planned(study, seeds, quick, set_)
     records = Records(out or Path("reports") / made.name)
+    leave_out(records)
     plan, kept = with_asked(made, records), records.load()
     if not kept:
         raise BadInput(f"{records.out}: holds no runs; `python -m ablate run {study}` trains them")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +13,7 @@ import typer
 
 from ablate.errors import BadInput
 from ablate.secrets import word_without_secrets
+from ablate.shown import shown
 
 if TYPE_CHECKING:
     from ablate.assess import Assessment
@@ -49,8 +52,9 @@ Quick = Annotated[bool, typer.Option("--quick", help="A small budget, marked as 
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A shared param; may be repeated.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DeviceOption = Annotated[Device, typer.Option(help="auto: cuda where the study asks for GPUs, else cpu.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Trainings at a time; default one a core.")]
+Workers = Annotated[int | None, typer.Option(min=1, max=10_000, help="Trainings at a time; default one a core.")]
 TrackingUri = Annotated[str | None, typer.Option("--tracking-uri", metavar="URI", help="MLflow's; default mlflow.db here.")]
+Storage = Annotated[str | None, typer.Option(metavar="URL", envvar="ABLATE_STORAGE", help="Optuna's; default OUT/optuna.db.")]
 PaperOption = Annotated[Paper, typer.Option("--paper", help="Paper of the PDF.")]
 
 
@@ -70,13 +74,35 @@ def parsed_settings(settings: list[str]) -> dict[str, Any]:
     for text in settings:
         key, equals, value = text.partition("=")
         if not (key and equals):
-            raise BadInput(f"--set: {text!r} must be KEY=VALUE, for example --set lr=0.001")
+            raise BadInput(f"--set: {shown(text)} must be KEY=VALUE, for example --set lr=0.001")
         parsed[key] = parse_value(value)
     return parsed
 
 
 def device_for(asked: Device, resources: Resources) -> str:
     return "cuda" if asked is Device.cuda or (asked is Device.auto and resources.gpus) else "cpu"
+
+
+def check_place(device: Device, resources: Resources, engine: EngineName = EngineName.inline, address: str | None = None) -> None:
+    """See, before anything is written, that what trainings are to run on is there.
+
+    Raises:
+        BadInput: where no cluster answers, or torch sees no CUDA device on this machine.
+    """
+    if address and engine is EngineName.ray:
+        from ablate.engines.session import check_address
+
+        check_address(address)
+    elif device_for(device, resources) == "cuda" and not _sees_cuda():
+        key = "--device: 'cuda'" if device is Device.cuda else f"resources.gpus: {resources.gpus:g}"
+        raise BadInput(f"{key}, but torch sees no CUDA device on this machine; give --device cpu, or mend its driver or torch")
+
+
+def _sees_cuda() -> bool:
+    """Whether torch sees a device; also where a target uses no torch. In a process of its own: the driver does without torch."""
+    code = "import torch, sys; sys.exit(not torch.cuda.is_available())"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    return ran.returncode == 0 or "No module named 'torch'" in ran.stderr
 
 
 def engine_for(name: EngineName, workers: int | None, address: str | None, resources: Resources, runs: int) -> Engine:

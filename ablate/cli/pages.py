@@ -12,7 +12,7 @@ import typer
 from ablate.cli.app import app, say
 from ablate.cli.options import TrackingUri
 from ablate.errors import BadInput
-from ablate.secrets import without_secrets
+from ablate.secrets import check_address, without_secrets
 
 
 @app.command()
@@ -51,7 +51,9 @@ def tracking_from(given: str | None) -> str:
     """The tracking store: the option's, the environment's, or MLflow's default."""
     from ablate.tracking import DEFAULT_URI
 
-    return given or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    uri = given or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    check_address("--tracking-uri", uri)
+    return uri
 
 
 def _say(found: Mapping[str, str], base: str) -> None:

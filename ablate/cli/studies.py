@@ -22,9 +22,11 @@ from ablate.cli.options import (
     Quick,
     Seeds,
     Set,
+    Storage,
     StudyFile,
     TrackingUri,
     Workers,
+    check_place,
     command_line,
     device_for,
     engine_for,
@@ -33,6 +35,7 @@ from ablate.cli.options import (
 )
 from ablate.cli.pages import tracking_from
 from ablate.errors import BadInput
+from ablate.secrets import check_address
 
 
 @app.command()
@@ -46,7 +49,7 @@ def run(
     device: DeviceOption = Device.auto,
     seeds: Seeds = None,
     quick: Quick = False,
-    storage: Annotated[str | None, typer.Option(metavar="URL", help="Optuna's; default OUT/optuna.db.")] = None,
+    storage: Storage = None,
     tracking_uri: Annotated[str | None, typer.Option(metavar="URI", help="MLflow's; default mlflow.db here; or none.")] = None,
     ray_address: Annotated[str | None, typer.Option(metavar="ADDR", help="A running ray cluster.")] = None,
     paper: PaperOption = Paper.a4,
@@ -73,6 +76,9 @@ def run(
 
     plan = planned(study, seeds, quick, set_)
     plan.check()
+    check_address("--storage", storage or "")
+    check_place(device, plan.study.resources, engine, ray_address)
+    say(f"target {plan.target.described}")
     records = Records(out or Path("reports") / plan.name)
     uri = tracking_from(tracking_uri)
     same = {"out": out, "seeds": seeds, "quick": quick, "set_": set_}

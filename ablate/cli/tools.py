@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ablate.cli.app import app
-from ablate.cli.options import Device, DeviceOption, Json, Out, Set, StudyFile, device_for, parsed_settings
+from ablate.cli.options import (
+    Device,
+    DeviceOption,
+    EngineName,
+    Json,
+    Out,
+    Set,
+    StudyFile,
+    check_place,
+    device_for,
+    engine_for,
+    parsed_settings,
+)
 
 if TYPE_CHECKING:
     from ablate.diagnose import Asked
@@ -49,7 +61,6 @@ def diagnose(
     """Look for the symptoms that a report names in one short training, and say which of its defects are there."""
     from ablate import display
     from ablate.diagnose import diagnose, run_command, write_json
-    from ablate.engines.inline import InlineEngine
     from ablate.intact import mend
     from ablate.progress import Progress
     from ablate.records import Records
@@ -58,6 +69,7 @@ def diagnose(
 
     asked = _diagnosis(study, arm, set_)
     asked.plan.check()
+    check_place(device, asked.plan.study.resources)
     command = run_command(study, set_ or [])
     folder = out or Path("reports") / asked.plan.study.name
     records = Records(folder / "diagnosis")
@@ -66,7 +78,10 @@ def diagnose(
         if fresh:
             records.forget()
         records.keep_to(asked.plan.fingerprints())
-        with InlineEngine() as engine, Progress(asked.plan, records) as watcher:
+        with (
+            engine_for(EngineName.inline, None, None, asked.plan.study.resources, asked.plan.planned) as engine,
+            Progress(asked.plan, records) as watcher,
+        ):
             found = diagnose(asked, records, engine, watcher, device_for(device, asked.plan.study.resources))
         write_json(found, folder)
         markdown, pdf = write_diagnosis(found, command, folder)

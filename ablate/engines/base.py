@@ -5,17 +5,23 @@ from __future__ import annotations
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from ablate.engines import memory
+from ablate.errors import BadInput
 from ablate.run import Diverged, Point, Run
+from ablate.shown import plain
 from ablate.stop import Stop
 from ablate.target import load_target
 
 #: Completed: with a finite outcome. Diverged: it ended, and its outcome is not finite (the driver knows the outcome), or the
 #: training said so (`Diverged`).
 State = Literal["completed", "failed", "diverged"]
+#: Why an attempt failed: the target raised (`input`: that what the user wrote can't be used; `memory`: that the device has no
+#: memory left), or the worker process died under it.
+Fault = Literal["", "raised", "input", "memory", "died"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a task. `started` is in seconds since the epoch, `seconds` is wall time, `device` what it was trained on."""
+    """What came of a task. `started` is in seconds since the epoch, `seconds` is wall time, `device` what it was trained on.
+
+    `attempts` is how many were made; metrics, points and the error are the last one's.
+    """
 
     run_id: str
     state: State
@@ -43,6 +52,7 @@ class Result:
     error: str = ""
     device: str = ""
     attempts: int = 1
+    fault: Fault = ""
 
 
 @dataclass(frozen=True)
@@ -53,12 +63,14 @@ class Retry:
         error: why: a traceback, or a line on what became of the worker.
         attempt: the number of the one that failed, from 1.
         most: how many there will be at most.
+        alone: whether the next one has the device to itself, as this one found no memory there.
     """
 
     run_id: str
     error: str
     attempt: int
     most: int
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,22 +107,38 @@ class Engine(Protocol):
         """
 
 
-def execute(task: Task) -> Result:
-    """Train one task here and now. A target that raises gives a failed result with its traceback, never an exception."""
+def execute(task: Task, beat: Callable[[], None] | None = None) -> Result:
+    """Train one task here and now. A target that raises gives a failed result with its traceback, never an exception.
+
+    Args:
+        beat: is told of each call that logs.
+    """
     started, clock = time.time(), time.perf_counter()
-    run = Run(task.seed, task.device)
+    run = Run(task.seed, task.device, beat=beat)
     state: State = "completed"
+    metrics: dict[str, float] = {}
     error = ""
+    fault: Fault = ""
+    memory.watch()
     try:
         returned = load_target(task.target).train(dict(task.params), run) or {}
-        metrics = {str(name): float(value) for name, value in returned.items()}
+        metrics = {plain(str(name)): float(value) for name, value in returned.items()}
     except Diverged as end:
-        state, metrics, error = "diverged", {}, str(end)
-    except (Exception, SystemExit):
-        state, metrics, error = "failed", {}, traceback.format_exc(limit=-6).strip()
+        state, error = "diverged", plain(str(end))
+    except (Exception, SystemExit) as raised:  # whatever the target raises
+        state, error, fault = "failed", plain(traceback.format_exc(limit=-6).strip()), _fault(raised)
+    if fault == "memory":  # here nothing holds the frames of the training, and what is in them, any more
+        error += f"\n{memory.peak()}"
+        memory.free()
     seconds = time.perf_counter() - clock
     on = device_name(task.device)
-    return Result(task.run_id, state, started, seconds, metrics, tuple(run.points), run.artifacts, error, on)
+    return Result(task.run_id, state, started, seconds, metrics, tuple(run.points), run.artifacts, error, on, fault=fault)
+
+
+def _fault(raised: BaseException) -> Fault:
+    if memory.is_short(raised):
+        return "memory"
+    return "input" if isinstance(raised, BadInput) else "raised"
 
 
 def device_name(device: str) -> str:

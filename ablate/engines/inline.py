@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
+from ablate.engines.attempts import Attempts
 from ablate.engines.base import Limits, Result, Retry, Task, execute, prepare_target
 from ablate.stop import Stop
 
@@ -28,15 +28,14 @@ class InlineEngine:
         prepare_target(target, params)
 
     def run(self, tasks: Sequence[Task], stop: Stop | None = None) -> Iterator[Task | Retry | Result]:
+        attempts = Attempts(self._limits)
         for task in tasks:
             if stop and stop.asked:
                 return
-            yield task
-            result = execute(task)
-            for attempt in range(1, self._limits.max_retries + 1):
-                if result.state != "failed" or (stop and stop.asked):
-                    break
-                yield Retry(task.run_id, result.error, attempt, self._limits.max_retries + 1)
+            event: Retry | Result | None = None
+            while not isinstance(event, Result):
                 yield task
-                result = replace(execute(task), attempts=attempt + 1)
-            yield result
+                event = attempts.after(execute(task))
+                if stop and stop.asked and isinstance(event, Retry):
+                    event = attempts.given_up(task.run_id)
+                yield event

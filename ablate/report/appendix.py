@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,10 +25,12 @@ from ablate.report.cells import (
 from ablate.report.designs import FractionPart, fraction_part
 from ablate.report.environment import Rows, environment_rows, version_rows
 from ablate.report.judged import judged
-from ablate.report.text import clipped, number
+from ablate.report.text import clipped, number, plural
 
 #: Of a traceback, the last so many lines of so many characters; of the first so many failures that differ.
-LINES, WIDTH, TRACEBACKS = 8, 120, 6
+LINES, WIDTH, TRACEBACKS = 12, 120, 10
+#: Of runs that ended for one and the same reason, so many are named.
+NAMED = 12
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,21 @@ class RunRow:
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that did not complete, what its error ends in, and the last lines of the traceback of the first of a kind."""
+    """Runs that did not complete for one and the same reason.
+
+    Attributes:
+        name, id: of the first of them.
+        others: which others there are; empty where there are none.
+        attempts: `2 attempts`; empty where none was tried more than once.
+        error: what their error ends in.
+        traceback: the last lines of the first one's.
+    """
 
     name: str
     id: str
+    others: str
     state: str
+    attempts: str
     error: str
     traceback: str = ""
 
@@ -123,16 +135,29 @@ def _design(found: Assessment) -> Rows:
 
 
 def _failures(found: Assessment) -> tuple[Failure, ...]:
-    rows, told = list[Failure](), set[str]()
+    """One for each reason, and tracebacks of the first few."""
+    alike: dict[tuple[str, str], list[PlannedRun]] = {}
     for run in found.plan.runs:
         record = found.records.get(run.id)
-        if record is None or record.state == "completed":
-            continue
-        said = reason(record.error) or _not_finite(record.metrics)
-        shown = record.error.strip() if said not in told and len(told) < TRACEBACKS and "\n" in record.error.strip() else ""
-        told.add(said)
-        rows.append(Failure(run.name, run.id, record.state, said, _tail(shown)))
+        if record is not None and record.state != "completed":
+            alike.setdefault((record.state, reason(record.error) or _not_finite(record.metrics)), []).append(run)
+    rows, told = list[Failure](), 0
+    for (state, said), runs in alike.items():
+        error = found.records[runs[0].id].error.strip()
+        shown = "\n" in error and told < TRACEBACKS
+        told += shown
+        most = max(found.records[run.id].attempts for run in runs)
+        tried = plural(most, "attempt") if most > 1 else ""
+        rows.append(Failure(runs[0].name, runs[0].id, _others(runs[1:]), state, tried, said, _tail(error) if shown else ""))
     return tuple(rows)
+
+
+def _others(runs: Sequence[PlannedRun]) -> str:
+    """`and 14 more: all off · seed 1, …`."""
+    if not runs:
+        return ""
+    named = ", ".join(run.name for run in runs[:NAMED])
+    return f"and {len(runs)} more: {named}" + (", …" if len(runs) > NAMED else "")
 
 
 def _tail(traceback: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,5 +160,7 @@ def _others(found: Assessment, curves: Curves) -> list[str]:
 
 
 def _file(metric: str) -> str:
-    """A metric's name as a file's."""
-    return "curve-" + "".join(char if char.isalnum() or char in "-_" else "-" for char in metric)
+    """A metric's name as a file's: its own where nothing but slashes is replaced, else with a hash that tells it from others."""
+    name = "".join(char if char.isascii() and (char.isalnum() or char in "-_") else "-" for char in metric.replace("/", "-"))[:80]
+    same = name == metric.replace("/", "-").lower() and "-" not in metric  # a system may take A and a for one file
+    return f"curve-{name}" + ("" if same else f"-{hashlib.sha256(metric.encode()).hexdigest()[:6]}")

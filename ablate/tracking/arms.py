@@ -45,7 +45,7 @@ def pages(experiment: str, owner: str, runs: Sequence[str], views: Mapping[str, 
 
 def fix_tags(fixes: Mapping[str, bool]) -> dict[str, str]:
     """`fix.<name>`: on or off, by which runs can be grouped."""
-    return {f"fix.{name}": "on" if on else "off" for name, on in fixes.items()}
+    return {key(f"fix.{name}"): "on" if on else "off" for name, on in fixes.items()}
 
 
 def publish(experiment: Experiment, plan: Plan, owner: str, lines: Sequence[ArmLines]) -> list[str]:
@@ -99,7 +99,7 @@ def _metrics(arm: ArmLines, timestamp: int) -> list[Any]:
         for part in ("mean", "low", "high"):
             points = zip(band.steps.tolist(), getattr(band, part).tolist(), strict=True)
             found += [
-                Metric(key(f"{name}_{part}"), value, timestamp, round(step)) for step, value in points if math.isfinite(value)
+                Metric(f"{key(name)}_{part}", value, timestamp, round(step)) for step, value in points if math.isfinite(value)
             ]
     last = max((metric.step for metric in found), default=0)
     final = {f"outcome/{part}": value for part, value in arm.outcome.items()} | {"seeds": float(arm.seeds)}

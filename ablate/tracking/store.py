@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 #: MLflow's limits on one call: on metrics, params and tags together, and on params or tags.
 ENTITIES, NAMED = 1000, 100
+#: MLflow's limit on a name's characters, less what `key` and the arms' lines put behind it.
+LONGEST_KEY = 250 - len("-0000") - len("_mean")
 #: Characters of what a store says of a failure.
 LONGEST = 160
 #: How MLflow words an answer that is an error.
@@ -148,8 +151,15 @@ class Experiment:
 
 
 def key(name: str) -> str:
-    """A name that MLflow takes: it allows letters, digits and `_-./ :` (acc@1 becomes acc_1)."""
-    return re.sub(r"[^\w\-./ :]", "_", name)
+    """A name that MLflow takes: it allows 250 letters, digits and `_-./ :` that are no path with a way up or round.
+
+    One that is changed for it ends in a hash of what it was, so that two names stay two: acc@1 becomes `acc_1-71df`.
+    """
+    allowed = re.sub(r"[^\w\-./ :]", "_", name)
+    tidy = "/".join(part for part in allowed.split("/") if part.strip(". ") or part.strip("."))[:LONGEST_KEY]
+    return (
+        name if tidy == name and name else f"{tidy}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:4]}".lstrip("-")
+    )
 
 
 def batched(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ablate.tracking import links
-from ablate.tracking.store import Experiment
+from ablate.tracking.store import Experiment, key
 
 #: Where MLflow looks for a shared view.
 SHARED = "mlflow.sharedViewState."
@@ -35,7 +35,7 @@ def publish(
         what a view shows → its address; the first shows the arms, the others both sides of a fix.
     """
     shown = {"curves": _state(arms, ["outcome/mean", *(f"{name}_mean" for name in metrics)])}
-    shown |= {f"{fix} on, off": _state(trainings, metrics, f"fix.{fix}") for fix in fixes}
+    shown |= {f"{fix} on, off": _state(trainings, metrics, key(f"fix.{fix}")) for fix in fixes}
     addresses = {}
     for index, (label, state) in enumerate(shown.items()):
         name = f"{parent[:8]}-{index}"

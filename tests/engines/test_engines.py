@@ -51,14 +51,6 @@ def test_a_target_that_exits_fails_like_any_other(engine):
     assert [seen[f"r{i}"].state for i in range(2)] == ["failed", "completed"]
 
 
-def test_a_killed_ray_worker_loses_one_run_and_is_replaced(ray_engine, tmp_path):
-    seen = results(ray_engine, tasks([{}, {"die": str(tmp_path / "once")}, {}, {}, {}]))
-    assert seen["r1"].state == "failed"
-    assert "worker process died" in seen["r1"].error
-    assert [seen[f"r{i}"].state for i in (0, 2, 3, 4)] == ["completed"] * 4
-    assert results(ray_engine, tasks([{}, {"die": str(tmp_path / "once")}]))["r1"].state == "completed"
-
-
 def test_ray_trains_on_two_workers_that_stay_warm(ray_engine):
     pids = {result.points[0][2] for result in results(ray_engine, tasks([{}] * 12)).values()}
     assert len(pids) == 2

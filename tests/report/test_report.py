@@ -72,6 +72,26 @@ def test_failures_show_the_last_line_of_their_error(tmp_path: Path) -> None:
     assert report.says("seeds left out because an arm is missing: 0")
 
 
+def test_runs_that_ended_for_the_same_reason_stand_together_with_their_attempts(tmp_path: Path) -> None:
+    plan, records = planned(sweeps={}), Records(tmp_path)
+    add_results(plan, tmp_path)
+    frames = "\n".join(f'  File "deep_{i}.py", line 1, in f' for i in range(20))
+    error = f"Traceback (most recent call last):\n{frames}\nOSError: $"
+    for run in plan.runs[:15]:
+        records.add(Result(run.id, "failed", 0.0, 1.0, error=error, attempts=3))
+    records.add(Result(plan.runs[15].id, "diverged", 0.0, 1.0, error="train/region_loss is nan at forward 123"))
+    write_report(assess(plan, records), records, tmp_path)
+    text = pdf_text(tmp_path / "report.pdf")
+    section = text[text.rindex("Runsthatfailedordiverged") :]
+    assert section.count("OSError:$") == 2, "the reason, and the end of its traceback"
+    assert squeezed(f"{plan.runs[0].name} failed 3 attempts") in section
+    assert squeezed("and 14 more: " + ", ".join(run.name for run in plan.runs[1:13]) + ", …") in section
+    assert "deep_19.py" in section and "deep_7.py" not in section
+    assert squeezed("diverged train/region_loss is nan at forward 123") in section.replace(plan.runs[15].id, "")
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "3 attempts" in html and "and 14 more" in html and html.count("deep_19.py") == 1
+
+
 def test_a_diverged_run_is_told_apart(tmp_path: Path) -> None:
     plan, records = planned(sweeps={}), Records(tmp_path)
     add_results(plan, tmp_path)

@@ -38,7 +38,7 @@ def test_the_fork_and_the_diagnosis_give_the_defaults_of_words(key):
         ({"forwards": 0}, r"params\.forwards: 0 can't be used; give a whole number of at least 1"),
         ({"bank_warmup": 50.5}, r"params\.bank_warmup: 50\.5 can't be used; give a whole number of at least 0"),
         ({"lr": "fast"}, r"params\.lr: 'fast' can't be used; give a number of at least 0"),
-        ({"lr": True}, r"params\.lr: True can't be used; give a number of at least 0"),
+        ({"lr": True}, r"params\.lr: true can't be used; give a number of at least 0"),
         ({"train_text": 1}, r"params\.train_text: 1 can't be used; give true or false"),
         ({"data": ""}, r"params\.data: '' can't be used; give a path or a name"),
         ({"logit_scale_exp": -1}, r"params\.logit_scale_exp: -1 can't be used; give a number above 0"),

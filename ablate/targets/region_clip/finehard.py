@@ -17,6 +17,7 @@ from typing import Any
 
 from ablate.errors import BadInput
 from ablate.rowfiles import kind_of, no_collection, read_files
+from ablate.shown import plain
 
 KEY = "params.data"
 #: x1, y1, x2, y2 as fractions of the image's width and height.
@@ -68,7 +69,7 @@ class Fault:
     detail: str
 
     def __str__(self) -> str:
-        return f"{self.file} row {self.row}: {self.kind}" + (f" ({self.detail})" if self.detail else "")
+        return f"{plain(self.file)} row {self.row}: {self.kind}" + (f" ({self.detail})" if self.detail else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,11 @@ def row_fault(value: Any) -> tuple[str, str] | None:
 
 
 def locate(f_path: str, root: Path) -> Path:
-    """Where a row's image is; without the published rows' prefix, if only that one exists."""
+    """Where a row's image is; without the published rows' prefix, if only that one exists.
+
+    An absolute path, or one that leads out of `root`, is taken as it is: people's images lie where they lie. Whatever it names is
+    only ever opened as an image, and shown to nobody but the training.
+    """
     image = root / f_path
     if PUBLISHED_PREFIX in f_path and not os.path.isfile(image):
         return root / f_path.replace(PUBLISHED_PREFIX, "")
@@ -156,11 +161,11 @@ def image_fault(image: Path, open_it: bool = False) -> tuple[str, str] | None:
     if not os.path.isfile(image):
         return MISSING_IMAGE, _printable(image)
     if open_it:
-        from PIL import Image
+        from ablate.targets.region_clip.photos import opened
 
         try:
-            with Image.open(image) as opened:
-                opened.verify()
+            with opened(image) as found:
+                found.verify()
         except Exception as error:  # PIL raises OSError, SyntaxError, ValueError, struct.error and more on broken files
             return BROKEN_IMAGE, _broken(image, error)
     return None
@@ -231,7 +236,9 @@ def _box_fault(box: Box | None) -> str:
 
 
 def _either(one: str, other: str) -> tuple[str, str]:
-    """Both texts; where one is blank the other stands in."""
+    """Both texts; where one is blank the other stands in. Halves of surrogate pairs and the like, which no tokenizer takes, are
+    marked."""
+    one, other = (text if text.isprintable() else plain(text) for text in (one, other))
     return (one if one.strip() else other), (other if other.strip() else one)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import BadInput
+from ablate.shown import shown
 from ablate.targets.region_clip.settings import SMALL, SMALL_IMAGE
 from ablate.targets.region_clip.source import Source, split
 from ablate.targets.region_clip.tokens import WORDS, SavedTokenizer, SceneTokenizer, Tokenizer, TrainedTokenizer, has_tokenizer
@@ -52,13 +53,12 @@ def _inputs(model: str, source: Source) -> Inputs:
         return Inputs(SceneTokenizer(), SCENE_WORDS, SMALL_IMAGE, SCENE_PIXELS)
     if model == SMALL:
         return Inputs(TrainedTokenizer(_texts(source)), PHOTO_WORDS, SMALL_IMAGE, CLIP_PIXELS)
-    text = _config(model).get("text_config") or {}
-    words = min(text.get("max_position_embeddings", CLIP_WORDS), CLIP_WORDS)
+    words = min(_setting(model, "text_config", "max_position_embeddings", CLIP_WORDS), CLIP_WORDS)
     tokenizer: Tokenizer
     if has_tokenizer(model):
         tokenizer = SavedTokenizer(model)
     else:
-        tokenizer = TrainedTokenizer(_texts(source), text.get("vocab_size", CLIP_IDS))
+        tokenizer = TrainedTokenizer(_texts(source), _setting(model, "text_config", "vocab_size", CLIP_IDS))
     return Inputs(tokenizer, words, image_size(model), _pixels(model, source))
 
 
@@ -66,7 +66,7 @@ def image_size(model: str) -> int:
     """Side of a model's images, pixels."""
     if model == SMALL:
         return SMALL_IMAGE
-    return int((_config(model).get("vision_config") or {}).get("image_size", CLIP_IMAGE))
+    return _setting(model, "vision_config", "image_size", CLIP_IMAGE)
 
 
 def check_model(model: str) -> None:
@@ -77,14 +77,17 @@ def check_model(model: str) -> None:
     """
     if model == SMALL or not Path(model).exists():
         if model != SMALL and (model.startswith((".", "/", "~")) or model.count("/") > 1):
-            raise BadInput(f"params.model: no folder {model!r}; give one that CLIPModel.save_pretrained wrote, or a hub name")
+            raise BadInput(
+                f"params.model: no folder {shown(model)}; give one that CLIPModel.save_pretrained wrote, or a hub name"
+            )
         return
     kind = _config(model).get("model_type")
     if kind != "clip":
-        raise BadInput(f"params.model: {model!r} holds no CLIPModel (model_type is {kind!r}); give a folder that has one")
-    vision = _config(model).get("vision_config") or {}
-    if vision.get("image_size", CLIP_IMAGE) % vision.get("patch_size", 32):
-        raise BadInput(f"params.model: {model!r} cuts its images into uneven patches; give a model whose patch_size fits")
+        raise BadInput(
+            f"params.model: {shown(model)} holds no CLIPModel (model_type is {shown(kind)}); give a folder that has one"
+        )
+    if image_size(model) % _setting(model, "vision_config", "patch_size", 32):
+        raise BadInput(f"params.model: {shown(model)} cuts its images into uneven patches; give a model whose patch_size fits")
 
 
 def model_fingerprint(model: str) -> str:
@@ -96,20 +99,35 @@ def model_fingerprint(model: str) -> str:
     return hashlib.sha256(repr((_config(model), files)).encode()).hexdigest()
 
 
+def _setting(model: str, part: str, key: str, default: int) -> int:
+    """A whole number above 0 of a model's configuration.
+
+    Raises:
+        BadInput: if it is something else.
+    """
+    parts = _config(model).get(part) or {}
+    value = parts.get(key, default) if isinstance(parts, dict) else parts
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise BadInput(f"params.model: {shown(model)} has {part}.{key} {shown(value)} in config.json; give a saved CLIPModel")
+    return value
+
+
 def _config(model: str) -> dict[str, Any]:
     """A model's config.json: of a local folder, or of the hub through its cache."""
     folder = Path(model)
     try:
         if folder.exists():
+            if not (folder / "config.json").is_file():
+                raise OSError("it has no such file")
             text = (folder / "config.json").read_text(encoding="utf-8")
         else:
             from transformers.utils.hub import cached_file
 
             text = Path(str(cached_file(model, "config.json"))).read_text(encoding="utf-8")
         config = json.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         why = " ".join(str(error).split())[:200]
-        raise BadInput(f"params.model: {model!r} has no usable config.json ({why}); give a saved CLIPModel") from None
+        raise BadInput(f"params.model: {shown(model)} has no usable config.json ({why}); give a saved CLIPModel") from None
     return config if isinstance(config, dict) else {}
 
 
@@ -117,9 +135,12 @@ def _pixels(model: str, source: Source) -> Pixels:
     """What a saved model's own image processor says, else the data's."""
     path = Path(model) / "preprocessor_config.json"
     try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(saved["image_mean"]), tuple(saved["image_std"])
-    except (OSError, ValueError, KeyError, TypeError):
+        saved = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        mean, deviation = (tuple(float(part) for part in saved[key]) for key in ("image_mean", "image_std"))
+        if len(mean) != 3 or len(deviation) != 3 or not all(0 < part < 1e6 for part in deviation):
+            raise ValueError("not three channels")
+        return mean, deviation
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return SCENE_PIXELS if source.made and not path.exists() else CLIP_PIXELS
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ablate.run import Run
+from ablate.run import Diverged, Run
 from ablate.targets.region_clip.bank import MemoryBank
 
 #: The per-forward probes that come from tensors, in the order of `measure`.
@@ -18,6 +18,8 @@ TENSORS = (
     "image_norm/min", "image_norm/max", "image_norm/mean", "image_norm/std", "image_norm/zeros",
     "logits_i2t/min", "logits_i2t/max", "logits_i2t/mean", "logits_i2t/std",
 )  # fmt: skip
+#: What must stay finite.
+LOSSES = ("train/region_loss", "train/global_loss")
 
 
 @torch.no_grad()
@@ -42,9 +44,15 @@ def _std(values: Tensor) -> Tensor:
     return values.std(correction=min(1, values.numel() - 1))
 
 
+#: Metrics of a forward.
+Logged = tuple[int, dict[str, float]]
+
+
 @dataclass
 class Probes:
     """Gathers the probes of an accumulation window and logs them, with one copy from the device a window.
+
+    The losses are among them whatever the level, as a training whose loss is not finite ends there.
 
     Args:
         run: where to.
@@ -53,6 +61,7 @@ class Probes:
 
     run: Run
     level: str
+    _states: list[Logged] = field(default_factory=list)
     _forwards: list[int] = field(default_factory=list)
     _measured: list[Tensor] = field(default_factory=list)
     _candidates: list[int] = field(default_factory=list)
@@ -60,8 +69,6 @@ class Probes:
 
     def region(self, forward: int, loss: Tensor, log_scale: Tensor, regions: Tensor, logits: Tensor) -> None:
         """Note a forward's region loss; `logits` are image to text, [boxes, candidates]. See `measure`."""
-        if self.level == "off":
-            return
         self._forwards.append(forward)
         self._candidates.append(logits.shape[1])
         every = self.level == "all"
@@ -72,30 +79,37 @@ class Probes:
         self._whole.append(loss.detach())
 
     def state(self, forward: int, bank: MemoryBank, boxes: int, step: int) -> None:
-        """Log what the host knows of a forward."""
-        if self.level != "off":
-            state = {"bank/ptr": bank.ptr, "bank/full": bank.full, "bank/size": bank.size}
-            self.run.log_metrics({**state, "train/valid_boxes": boxes, "train/optimizer_step": step}, forward)
+        """Note what the host knows of a forward."""
+        state = {"bank/ptr": bank.ptr, "bank/full": bank.full, "bank/size": bank.size}
+        self._states.append((forward, {**state, "train/valid_boxes": boxes, "train/optimizer_step": step}))
 
     def flush(self, forwards: range, grad_norm: Tensor) -> None:
-        """Log the window's probes, and start on the next."""
-        if self.level != "off":
-            parts = [*self._measured, *(loss[None] for loss in self._whole), grad_norm[None]]
-            values = torch.cat([part.float() for part in parts]).tolist()
-            self._log_regions(values)
-            wide = len(self._measured) * len(self._names)
-            for forward, loss in zip(forwards, values[wide:-1], strict=False):
-                self.run.log_metrics({"train/global_loss": loss}, forward)
-            self.run.log_metrics({"train/grad_norm": values[-1]}, forwards[-1])
-        self._forwards, self._measured, self._candidates, self._whole = [], [], [], []
+        """Log the window's probes, and start on the next.
+
+        Raises:
+            Diverged: at the first forward with a loss that is not finite; nothing that came after it is logged.
+        """
+        parts = [*self._measured, *(loss[None] for loss in self._whole), grad_norm[None]]
+        values = torch.cat([part.float() for part in parts]).tolist()
+        wide = len(self._measured) * len(self._names)
+        whole: list[Logged] = [(f, {"train/global_loss": v}) for f, v in zip(forwards, values[wide:-1], strict=False)]
+        regions = self._regions(values[:wide])
+        end = _divergence([*regions, *whole])
+        last = forwards[-1] if end is None else end.step
+        for forward, metrics in (*self._states, *regions, *whole, (forwards[-1], {"train/grad_norm": values[-1]})):
+            if self.level != "off" and forward <= last:
+                self.run.log_metrics(metrics, forward)
+        self._states, self._forwards, self._measured, self._candidates, self._whole = [], [], [], [], []
+        if end:
+            raise end
 
     @property
     def _names(self) -> Sequence[str]:
         return TENSORS if self.level == "all" else TENSORS[:1]
 
-    def _log_regions(self, values: Sequence[float]) -> None:
-        """Log each forward's tensors, and what its loss is to be read against: chance, ln(candidates)."""
-        names = self._names
+    def _regions(self, values: Sequence[float]) -> list[Logged]:
+        """Each forward's tensors, and what its loss is to be read against: chance, ln(candidates)."""
+        names, found = self._names, list[Logged]()
         for i, (forward, count) in enumerate(zip(self._forwards, self._candidates, strict=True)):
             logged = dict(zip(names, values[i * len(names) : (i + 1) * len(names)], strict=True)) | {"train/candidates": count}
             if "logits_i2t/max" in logged:
@@ -103,4 +117,15 @@ class Probes:
             if count > 1:
                 chance = math.log(count)
                 logged |= {"train/chance_loss": chance, "train/region_loss_over_chance": logged["train/region_loss"] / chance}
-            self.run.log_metrics(logged, forward)
+            found.append((forward, logged))
+        return found
+
+
+def _divergence(logged: Sequence[Logged]) -> Diverged | None:
+    """That the training diverged, where a loss is not finite: at the first forward with one."""
+    losses = ((forward, name, metrics[name]) for forward, metrics in logged for name in LOSSES if name in metrics)
+    lost = [(forward, name, value) for forward, name, value in losses if not math.isfinite(value)]
+    if not lost:
+        return None
+    forward, name, value = min(lost, key=lambda each: each[0])
+    return Diverged(f"{name} is {'nan' if math.isnan(value) else 'infinite'}", forward, "forward")

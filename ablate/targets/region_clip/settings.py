@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ablate.errors import BadInput
+from ablate.shown import shown
 
 #: Values of `data` and `model` that stand for what is built in; anything else is a path (or a hub name, for `model`).
 SCENES, SMALL, AUTO = "scenes", "small", "auto"
@@ -138,4 +139,4 @@ def _number(value: Any) -> bool:
 
 def _check(key: str, value: Any, good: bool, remedy: str) -> None:
     if not good:
-        raise BadInput(f"params.{key}: {value!r} can't be used; give {remedy}")
+        raise BadInput(f"params.{key}: {shown(value)} can't be used; give {remedy}")

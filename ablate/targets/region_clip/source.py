@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ablate.errors import BadInput
+from ablate.shown import shown
 from ablate.targets.region_clip.boxes import valid
 from ablate.targets.region_clip.finehard import Dataset, Fault, Row, read_finehard
 from ablate.targets.region_clip.photos import BrokenImage, pixels
@@ -81,10 +82,10 @@ def _held_out(rows: tuple[Row, ...]) -> set[Path]:
 
 
 def _check_apart(train: tuple[Row, ...], val: tuple[Row, ...], path: Path) -> None:
-    shared = {row.image for row in train} & {row.image for row in val}
-    if shared:
+    both = {row.image for row in train} & {row.image for row in val}
+    if both:
         raise BadInput(
-            f"params.val_data: {str(path)!r} holds {len(shared)} images that are trained on too, {min(shared).name} for one; "
+            f"params.val_data: {shown(str(path))} holds {len(both)} images that are trained on too, {min(both).name} for one; "
             "give data of other images"
         )
 
@@ -97,7 +98,7 @@ def _validation(source: Source) -> Path | None:
     """`val_data`, or the file or folder beside the data whose name has `val` in place of `train`."""
     if source.val_data != AUTO:
         if not Path(source.val_data).exists():
-            raise BadInput(f"params.val_data: no such file or folder {source.val_data!r}; mend the path")
+            raise BadInput(f"params.val_data: no such file or folder {shown(source.val_data)}; mend the path")
         return Path(source.val_data)
     data = Path(source.data)
     beside = data.with_name(data.name.replace("train", "val"))
@@ -173,15 +174,15 @@ def _check(source: Source, size: int, held_out: int) -> None:
     if source.bad_rows == "refuse" or len(found.train) + len(found.val) <= DECODED_FIRST:
         faults += usable((*found.train, *found.val), size)[1]
     if faults and source.bad_rows == "refuse":
-        raise BadInput(f"params.data: {source.data!r} has {summary(faults)}; mend them, or give bad_rows: skip")
+        raise BadInput(f"params.data: {shown(source.data)} has {summary(faults)}; mend them, or give bad_rows: skip")
     if faults:
         warnings.warn(f"params.data: left out {summary(faults)}", stacklevel=3)
     if not any(row.regions for row in found.train):
-        raise BadInput(f"params.data: {source.data!r} has no box to train on; give data with bbox_info")
+        raise BadInput(f"params.data: {shown(source.data)} has no box to train on; give data with bbox_info")
     boxes = [region.box for row in usable(found.val[:held_out], size)[0] for region in row.regions]
     if valid(np.asarray(boxes, np.float32).reshape(-1, 4)).sum() < 2:
         where = source.val_data if source.val_data != AUTO else source.data
-        raise BadInput(f"params.val_data: {where!r} holds out fewer than two valid boxes; give more rows to validate on")
+        raise BadInput(f"params.val_data: {shown(where)} holds out fewer than two valid boxes; give more rows to validate on")
 
 
 def summary(faults: list[Fault]) -> str:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import os
+import pickle
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from transformers.models.clip.modeling_clip import CLIPModel
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
 from ablate.errors import BadInput
+from ablate.shown import one_line, shown
 from ablate.targets.region_clip.data import encode_all
 from ablate.targets.region_clip.inputs import inputs_of
 from ablate.targets.region_clip.model import RegionCLIP, build_clip, contrastive_loss
@@ -83,11 +85,16 @@ def ensure_start(params: Mapping[str, Any]) -> Path:
 def _weights(name: str) -> CLIPModel:
     with _no_bars():
         try:
-            return CLIPModel.from_pretrained(name, dtype=torch.float32)
-        except (OSError, ValueError) as error:
-            why = " ".join(str(error).split())[:200]
+            return CLIPModel.from_pretrained(name, dtype=torch.float32, weights_only=True, trust_remote_code=False)
+        except pickle.UnpicklingError:
             raise BadInput(
-                f"params.model: {name!r} can't be loaded ({why}); give a saved CLIPModel's folder or hub name"
+                f"params.model: {shown(name)} can't be loaded (its weights are a pickle that holds more than numbers, and could "
+                "run code); give a model saved as safetensors"
+            ) from None
+        except (OSError, ValueError, RuntimeError) as error:
+            why = one_line(str(error), 200)
+            raise BadInput(
+                f"params.model: {shown(name)} can't be loaded ({why}); give a saved CLIPModel's folder or hub name"
             ) from None
 
 

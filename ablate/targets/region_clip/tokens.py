@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ablate.errors import BadInput
+from ablate.shown import one_line, shown
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Trained
 
@@ -91,7 +94,11 @@ class SavedTokenizer:
     def __init__(self, name: str) -> None:
         from transformers import AutoTokenizer
 
-        self._saved: Any = AutoTokenizer.from_pretrained(name)
+        try:
+            self._saved: Any = AutoTokenizer.from_pretrained(name, trust_remote_code=False)  # else it would ask on the terminal
+        except Exception as error:  # a broken tokenizer raises KeyError, OSError, ValueError and the tokenizers' own
+            why = one_line(f"{type(error).__name__}: {error}", 160)
+            raise BadInput(f"params.model: the tokenizer of {shown(name)} can't be loaded ({why}); give one that can") from None
 
     def __call__(self, texts: Sequence[str], words: int) -> Ints:
         """See `Tokenizer`."""
