@@ -24,7 +24,7 @@ SETTLING, ENDING = 10.0, 30.0
 #: Seconds without any answer after which it is not waited for either where somebody asked for nothing else (`sync`).
 PATIENT = 60.0
 #: Seconds after which it is said what is waited for.
-SAID = 3.0
+SAID = 5.0
 #: Seconds that a store has to take in how a study stopped.
 CLOSING = 2.0
 

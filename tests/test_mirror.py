@@ -8,7 +8,7 @@ import pytest
 from ablate.driver import Driver, missing
 from ablate.engines.inline import InlineEngine
 from ablate.errors import EngineError
-from ablate.mirror import Mirror
+from ablate.mirror import Mirror, NullMirror
 from ablate.publication import Publication
 from ablate.records import Records
 from ablate.tracking import MLflowTracker
@@ -32,7 +32,7 @@ def server(tmp_path_factory):
         server = Server(folder)
         server.start()
         yield server
-        server.stop()
+        server.kill()  # it would wait for connections that are kept open
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_a_server_is_killed_and_started_again_during_a_study_and_each_point_arri
         _5=server.kill, _6=lambda: begun.append(time.monotonic()), _14=lambda: (begun.append(time.monotonic()), server.start())
     )
     carried.out(watcher)
-    assert begun[1] - begun[0] < 2  # eight runs, while nobody answered
+    assert begun[1] - begun[0] < 5  # eight runs, while nobody answered
     gone, back = (line for line in carried.told if not line.startswith("waiting for MLflow at "))
     assert gone.startswith(f"MLflow at {server.uri} can't be reached (Connection refused); training goes on, and ")
     assert back.startswith(f"MLflow at {server.uri} is back; ")
@@ -126,7 +126,7 @@ def test_training_never_waits_for_a_server_that_hangs_refuses_or_is_slow(server,
     carried = Carried(study("slow", 2), tmp_path / "out", proxy.uri)
     proxy.mode = "hang"
     with carried.records.lock(), carried.mirror() as mirror:
-        assert carried.train(mirror) < 1
+        assert carried.train(mirror) < 5  # eight runs, each of which would wait for a second and more
         for proxy.mode, why in {
             "hang": "no answer in 1 s",
             "500 Internal Server Error": "it answers 500 Internal Server Error",
@@ -147,14 +147,14 @@ def test_training_never_waits_for_a_server_that_hangs_refuses_or_is_slow(server,
 
 def test_a_run_that_mlflow_does_not_take_holds_up_no_other(server, tmp_path):
     carried = Carried(study("refused", 2), tmp_path / "out", server.uri)
-    first = carried.plan.runs[0]
-    first.cell.params["x" * 300] = 1  # MLflow's names are shorter
+    with carried.records.lock():
+        carried.train(NullMirror())
+    first, *others = carried.plan.runs
+    carried.records.link(carried.records.load_one(first.id), started=-1e9)  # MLflow knows no times before 1970
     carried.out()
-    (said,) = carried.told
+    (said,) = (line for line in carried.told if not line.startswith("waiting for MLflow at "))
     assert said.startswith(f"MLflow at {server.uri} does not take {first.name} (")
-    assert sorted(tags["run_id"] for _, _, tags in server.active("refused", "run")) == sorted(
-        run.id for run in carried.plan.runs if run.cell is not first.cell
-    )
+    assert sorted(tags["run_id"] for _, _, tags in server.active("refused", "run")) == sorted(run.id for run in others)
 
 
 @pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, "KILLED"), (EngineError, "FAILED")])
@@ -185,10 +185,11 @@ def test_the_command_line_says_what_waits_and_sync_delivers_it(server, cli):
     assert waits in ran.stderr
     assert "reports/typed/report.pdf" in ran.stdout
     still = cli("sync", file.name, "--tracking-uri", uri)
-    assert (still.returncode, still.stderr) == (3, waits)
+    assert still.returncode == 3
+    assert still.stderr.endswith(waits)
     proxy = Proxy(server, port)
     came = cli("sync", file.name, "--tracking-uri", uri)
-    assert (came.returncode, came.stderr) == (0, "")
+    assert came.returncode == 0, came.stderr
     assert came.stdout == f"8 runs with 176 points delivered; MLflow is at {shown}\n"
     proxy.close()
     carried = Carried(study("typed", 2), cli.folder / "reports/typed", uri)
