@@ -14,8 +14,17 @@ from tests.test_files import result
 def refused(records, meanwhile):
     """Bad input that comes to light once something else has happened."""
     with pytest.raises(BadInput, match="bad"), records.lock():
-        meanwhile()
-        raise BadInput("bad")
+        _raise_after(meanwhile)
+
+
+def _raise_after(meanwhile):
+    meanwhile()
+    raise BadInput("bad")
+
+
+def _add_after(records, change):
+    change()
+    records.add(result("cell-0"))
 
 
 def test_bad_input_takes_its_own_folder_away_and_never_another_study(tmp_path: Path) -> None:
@@ -51,9 +60,12 @@ def test_a_study_within_a_folder_keeps_it(tmp_path: Path) -> None:
 
 def test_a_folder_that_takes_the_place_of_the_locked_one_is_never_written_to(tmp_path: Path) -> None:
     records = Records(tmp_path / "out")
-    with pytest.raises(StorageError, match="gone: .*out was deleted or moved"), records.lock():
+
+    def replace() -> None:
         shutil.rmtree(records.out)  # and the next folder may well get its number
         records.out.mkdir()
         (records.out / ".lock").touch()
-        records.add(result("cell-0"))
+
+    with pytest.raises(StorageError, match=r"gone: .*out was deleted or moved"), records.lock():
+        _add_after(records, replace)
     assert not (records.out / "runs").exists()
