@@ -98,12 +98,15 @@ def test_what_was_half_written_goes_and_what_others_call_parts_stays(records):
 def test_records_of_before_are_as_good_as_ever_and_newer_ones_are_refused(records):
     path = records.out / "runs" / "cell-1.json"
     held = json.loads(path.read_text())
-    old = {key: value for key, value in held.items() if key not in ("schema", "files", "source", "attempts")}
+    old = {key: value for key, value in held.items() if key not in ("schema", "crc", "files", "source", "attempts")}
     path.write_text(json.dumps(old))
     (records.out / "curves" / "cell-1.parquet").unlink()  # nobody can tell
     assert damages(records) == {}
     assert Records(records.out).load_one("cell-1").metrics == held["metrics"]
-    for newer in ({**held, "schema": 99}, {**held, "peak": 1}):
+    second = {key: value for key, value in held.items() if key != "crc"} | {"schema": 2}
+    path.write_text(json.dumps(second | {"files": {}}))
+    assert damages(records) == {}
+    for newer in ({**held, "schema": 99}, {**second, "peak": 1}):
         path.write_text(json.dumps(newer))
         with pytest.raises(BadInput, match=r"cell-1.json was written by a newer ablate .*; update ablate, or give another --out"):
             mend(records)
