@@ -49,6 +49,8 @@ def main() -> NoReturn:
     except Exception:  # a fault of ablate's own or of a library's: its traceback may name what was to be opened
         print(without_secrets(traceback.format_exc()), end="", file=sys.stderr)
         sys.exit(1)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # sent again, as some senders do, they find us leaving: the code stays
+        signal.signal(number, signal.SIG_IGN)
     if code == INTERRUPTED:  # typer turns KeyboardInterrupt into this code
         print("interrupted; what finished is kept, and the same command goes on from there", file=sys.stderr)
     sys.exit(code or 0)

@@ -32,6 +32,7 @@ from ablate.cli.options import (
     device_for,
     engine_for,
     planned,
+    sync_command,
     write_all,
 )
 from ablate.cli.pages import tracking_from
@@ -125,7 +126,7 @@ def run(
             display.verdict(console, found)
             display.where(console, pdf, uri, trained, len(found.plan.runs))
             console.file.flush()
-        show(mirror, found, records, command_line("sync", study, **same, tracking_uri=tracking_uri))  # last: the answer is there
+        show(mirror, found, records, sync_command(study, tracking_uri, **same))  # last: the answer is there
     raise typer.Exit(0 if found.complete else 3)
 
 

@@ -93,8 +93,13 @@ class RayEngine:
         on_term = signal.getsignal(signal.SIGTERM)
         try:
             self._init()
-        except Exception as error:  # whatever ray raises
-            raise EngineError(f"ray can't start ({' '.join(str(error).split())}); try --engine inline") from error
+        except Exception:  # whatever ray raises: on a busy machine its parts miss each other
+            ray.shutdown()
+            try:
+                self._init()
+            except Exception as error:
+                why = " ".join(str(error).split())
+                raise EngineError(f"ray can't start ({why}); try again, or with --engine inline") from error
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_term)  # ray puts its own in its place, which exits at once
         self.workers = self._count()
