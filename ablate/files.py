@@ -11,10 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ablate.artifacts import PART
 from ablate.errors import StorageError
 
-#: What a file is called until it is whole.
-PART = ".part"
 #: What a disk or folder says that takes nothing more: what is wrong, and what helps.
 FAULTS: Mapping[int, tuple[str, str]] = {
     errno.ENOSPC: ("disk full: {path} ({free} free on its file system)", "make space"),

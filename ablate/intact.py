@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-from ablate.files import PART, storage_errors
+from ablate.artifacts import PART
+from ablate.files import storage_errors
 from ablate.records import Records
 
 #: Where damaged runs are moved to, in the study's folder.
 DAMAGED = "damaged"
-#: Folders in which writing may have been cut off; artifacts are apart, as they may have any name.
-WRITTEN = ("", "runs", "curves", "checks/runs", "checks/curves", "figures")
+#: Folders in which writing may have been cut off.
+WRITTEN = ("", "runs", "curves", "artifacts/*", "checks/runs", "checks/curves", "checks/artifacts/*", "figures")
 
 
 def damages(records: Records) -> dict[str, str]:
@@ -74,14 +75,9 @@ def _recorded(records: Records) -> Iterator[str]:
 
 
 def _parts(records: Records) -> Iterator[Path]:
-    """What was begun and never moved to its place. An artifact may be called so: it is one, where its record says so."""
+    """What was begun and never moved to its place: only what `files` names so, as the folder may be one of the user's."""
     for folder in WRITTEN:
-        yield from (path for path in (records.out / folder).glob(f"*{PART}") if path.is_file())
-    for kind in (records.out / "artifacts", records.out / "checks" / "artifacts"):
-        for path in kind.glob(f"*/*{PART}"):
-            record = records.load_one(path.parent.name)
-            if record is None or (record.files and f"artifacts/{path.name}" not in record.files):
-                yield path
+        yield from (path for path in records.out.glob(f"{folder}/*{PART}".lstrip("/")) if path.is_file())
 
 
 def _put_aside(records: Records, run_id: str) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from ablate.artifacts import PART
 from ablate.records import Records, write_atomic
 
 #: What is kept beside the runs. Whatever else lies in the folder is not ours to send anywhere, or to take from a copy.
@@ -22,7 +23,7 @@ def beside(out: Path) -> dict[str, Path]:
     """
     small = [path for name in BESIDE if (path := out / name).exists()]
     checks = [path for kind in RUNS for path in sorted((out / "checks" / kind).rglob("*")) if path.is_file()]
-    return {path.relative_to(out).as_posix(): path for path in (*small, *checks) if path.suffix != ".part"}
+    return {path.relative_to(out).as_posix(): path for path in (*small, *checks) if path.suffix != PART}
 
 
 def fill(records: Records, copy: Path) -> int:

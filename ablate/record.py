@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import get_args
 
 from ablate.engines.base import State
 from ablate.errors import BadInput
 
-#: Of the file. Raised when a key comes, goes or changes its meaning; 1, which files of that time don't say, had no `files`.
-SCHEMA = 2
+#: Of the file. Raised when a key comes, goes or changes its meaning; 1, which files of that time don't say, had no `files`, and
+#: 2 no `crc`.
+SCHEMA = 3
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,9 @@ def reason(error: str) -> str:
 
 
 def as_json(record: Record) -> bytes:
-    """A record as its file holds it."""
-    return json.dumps({"schema": SCHEMA, **asdict(record)}, indent=1).encode()
+    """A record as its file holds it, with a checksum."""
+    body = {"schema": SCHEMA, **asdict(record)}
+    return json.dumps({**body, "crc": _crc(body)}, indent=1).encode()
 
 
 def from_json(content: bytes, where: str) -> Record:
@@ -66,16 +70,74 @@ def from_json(content: bytes, where: str) -> Record:
         ValueError: if it is damaged.
         BadInput: if a newer ablate wrote it.
     """
-    held = json.loads(content)
+    try:
+        held = json.loads(content)
+    except RecursionError:
+        raise ValueError("it holds no record") from None
     known = {each.name for each in fields(Record)}
     needed = {each.name for each in fields(Record) if each.default is MISSING and each.default_factory is MISSING}
     if not isinstance(held, dict) or not needed <= set(held):
         raise ValueError("it holds no record")
-    schema = held.pop("schema", 1)
-    if (isinstance(schema, int) and schema > SCHEMA) or set(held) - known:
+    schema = held.get("schema", 1)
+    newer = isinstance(schema, int) and schema > SCHEMA
+    crc = held.pop("crc", None)
+    if not newer and (crc is not None or schema == SCHEMA) and crc != _crc(held):
+        raise ValueError("its record was changed")
+    held.pop("schema", None)
+    if newer or set(held) - known:
         raise BadInput(
             f"{where} was written by a newer ablate (schema {schema}, and this one knows {SCHEMA}); update ablate, "
             "or give another --out"
         )
+    if wrong := [name for name, value in held.items() if not FITS[name](value)]:
+        raise ValueError(f"{wrong[0]} of its record can't be read")
     held["files"] = {name: tuple(each) for name, each in held.get("files", {}).items()}
     return Record(**held)
+
+
+def _crc(body: Mapping[str, object]) -> int:
+    """The CRC-32 of all but itself, written on one line (which is quick): how the file is laid out doesn't matter."""
+    return zlib.crc32(json.dumps(body).encode())
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63)
+
+
+def _is_within(seconds: float) -> Callable[[object], bool]:
+    return lambda value: _is_number(value) and abs(value) < seconds  # type: ignore[arg-type]
+
+
+def _is_metrics(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_number, value.values()))
+
+
+def _is_files(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(each, list) and len(each) == 2 and all(map(_is_count, each)) for each in value.values()
+    )
+
+
+#: What each of a record's values must be. Times are such that there is a date for when a run ended.
+FITS: Mapping[str, Callable[[object], bool]] = {
+    "run_id": _is_text,
+    "state": lambda value: value in get_args(State),
+    "started": _is_within(6e10),
+    "seconds": _is_within(1e10),
+    "metrics": _is_metrics,
+    "error": _is_text,
+    "trial": lambda value: value is None or _is_count(value),
+    "mlflow": lambda value: value is None or _is_text(value),
+    "device": _is_text,
+    "source": _is_text,
+    "attempts": _is_count,
+    "files": _is_files,
+}

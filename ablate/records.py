@@ -9,7 +9,7 @@ import shutil
 import uuid
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Where runs go that are being forgotten, and what a record calls its curves.
 FORGOTTEN, CURVES = "forgotten", "curves"
+#: What a folder's only writer holds.
+LOCK = ".lock"
 
 __all__ = ["Record", "Records", "as_json", "outcome_of", "reason", "write_atomic"]
 
@@ -48,7 +50,7 @@ class Records:
         self.sittings = out / "sittings.json"
         #: Runs whose files don't belong together (`intact`): they count as missing.
         self.left_out: frozenset[str] = frozenset()
-        self._locked: int | None = None
+        self._locked: _Inode = None
         # What was read stays, as long as its file is the same: one command asks for each record and curve several times.
         self._read_records: dict[str, tuple[_Stamp, Record]] = {}
         self._read_series: dict[str, tuple[_Stamp, Series]] = {}
@@ -149,17 +151,22 @@ class Records:
         """
         from ablate.holder import hold
 
-        missing = [folder for folder in (self.out, *self.out.parents) if not folder.exists()]
+        missing = [folder for folder in (self.out, *self.out.parents) if not folder.exists()]  # itself first
         with one_line(self.out, lambda: self._kept(planned)), hold(self.out):
-            self._locked = os.stat(self.out).st_ino
+            self._locked = _lock_of(self.out)
             try:
                 yield
             except BadInput:
-                if missing and not self.load():
-                    shutil.rmtree(missing[-1])
+                if missing and not self._used():
+                    _withdraw(missing)
                 raise
             finally:
                 self._locked = None
+
+    def _used(self) -> bool:
+        """Whether there is a record of any kind in the folder, or another study's folder."""
+        within = (path for path in self.out.rglob(LOCK) if path.parent != self.out)
+        return any(self.out.rglob("runs/*.json")) or any(within)
 
     def _kept(self, planned: Collection[str]) -> str:
         """`12 of 48 runs are kept`."""
@@ -290,7 +297,7 @@ class Records:
 
     def _see_to_folder(self) -> None:
         """See that the folder is still the one that was locked: another would be written to by two."""
-        if self._locked is not None and (not self.out.exists() or os.stat(self.out).st_ino != self._locked):
+        if self._locked is not None and _lock_of(self.out) != self._locked:
             raise storage_error(FileNotFoundError(errno.ENOENT, "deleted or moved"), self.out)
 
     def curves(self, run_id: str) -> pd.DataFrame:
@@ -331,6 +338,23 @@ class Records:
         return self.place("artifacts", run_id) / run_id / name.removeprefix("artifacts/")
 
 
+def _lock_of(out: Path) -> _Inode:
+    """What tells a folder from one that took its place: its lock, as a number is not given again while its file is open."""
+    for path in (out / LOCK, out):  # some file systems have no locks
+        with suppress(OSError):
+            found = os.stat(path)
+            return found.st_dev, found.st_ino
+    return None
+
+
+def _withdraw(made: list[Path]) -> None:
+    """Delete the first of some folders that were made, and those above it as far as nobody else put anything there."""
+    shutil.rmtree(made[0])
+    with suppress(OSError):
+        for folder in made[1:]:
+            folder.rmdir()
+
+
 def _parquet(points: Iterable[Point]) -> bytes:
     """Logged points as the file of a run's curves: column `step`, and one a metric."""
     import pyarrow as pa
@@ -356,6 +380,7 @@ def _delete(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+_Inode = tuple[int, int] | None
 _Stamp = tuple[int, int, int] | None
 
 

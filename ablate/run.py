@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ablate.artifacts import improper
 from ablate.shown import plain
 
 #: What the id of a run that repeats another, to check that it can be repeated, ends in.
@@ -62,6 +63,9 @@ class Run:
 
         Raises:
             FileNotFoundError: if there is no such file.
+            ValueError: if no artifact may have its name.
         """
         path = Path(local_path)
+        if why := improper(path.name):
+            raise ValueError(why)
         self.artifacts[path.name] = path.read_bytes()

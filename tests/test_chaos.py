@@ -41,7 +41,7 @@ def test_twenty_kills_lose_double_and_change_nothing(tmp_path, undisturbed):
         (lambda f, run: _rewrite(f.out / "runs" / f"{run}.json", metrics={"score": 1.0}), "corrupt"),
         (lambda f, run: (f.out / "runs" / f"{run}.json").write_text("{"), "lost"),
         (lambda f, run: (f.out / "artifacts" / run / "weights.bin").write_bytes(b"half"), "corrupt"),
-        (lambda f, run: (f.out / "curves" / f"{run}.parquet.part").touch(), "left over"),
+        (lambda f, run: (f.out / "curves" / f"{run}.parquet.ablate-part").touch(), "left over"),
         (lambda f, run: (f.out / "verdict.json").write_text("{}"), "verdict"),
         (lambda f, run: _change(f.out / "optuna.db", "UPDATE trials SET state = 'RUNNING' WHERE number = 5"), "Optuna"),
         (lambda f, run: _change(f.home / "mlflow.db", "DELETE FROM metrics WHERE step = 5"), "MLflow"),

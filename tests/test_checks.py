@@ -77,13 +77,11 @@ def test_a_probe_that_stays_in_one_pair_of_arms_names_the_pair(tmp_path: Path) -
     made = plan(fixes=fixes, sweeps={}, design={"seeds": 2})
     records = train(made, tmp_path)
     for seed in range(2):  # with b on, a's runs leave what those without it leave
-        for part in ("runs", "curves"):
-            suffix = ".json" if part == "runs" else ".parquet"
-            off, on = (tmp_path / part / f"{made.arms[frozenset(arm)]}-{seed}{suffix}" for arm in ({"b"}, {"a", "b"}))
-            on.write_bytes(off.read_bytes())
-        record = records.load_one(f"{made.arms[frozenset({'a', 'b'})]}-{seed}")
+        off, on = (f"{made.arms[frozenset(arm)]}-{seed}" for arm in ({"b"}, {"a", "b"}))
+        record = records.load_one(off)
         assert record
-        records.save(replace(record, run_id=f"{made.arms[frozenset({'a', 'b'})]}-{seed}"))
+        (tmp_path / "curves" / f"{on}.parquet").write_bytes((tmp_path / "curves" / f"{off}.parquet").read_bytes())
+        records.save(replace(record, run_id=on, files={"curves": record.files["curves"]}))
     headline = assess(made, records).verdict.headline
     assert "a did not change progress in 1 of 2 pairs of arms, which is the same in b and all on" in headline
     assert "; mend the fix or fixes.a.changes, or take it out." in headline  # it changes something: it is no placebo

@@ -39,7 +39,7 @@ def test_several_files_are_there_together_or_not_at_all(tmp_path):
     with pytest.raises(StorageError, match=r"gone: .*file/x was deleted or moved"):
         write_together({tmp_path / "a" / "one": b"new", tmp_path / "file" / "x": b""})
     assert (tmp_path / "a" / "one").read_bytes() == b"1"
-    assert not list(tmp_path.rglob("*.part"))
+    assert not list(tmp_path.rglob("*.ablate-part"))
 
 
 def test_a_full_disk_is_one_line_and_leaves_what_was_there(tmp_path):
@@ -62,7 +62,7 @@ def test_runs_that_finished_outlive_a_full_disk_and_the_line_counts_them(tmp_pat
         assert told.match(wanted)
         assert 2 < len(kept) < 100
         assert all(Records(folder / "out").read(run, thoroughly=True) for run in kept)
-        assert not list(folder.rglob("*.part"))
+        assert not list(folder.rglob("*.ablate-part"))
         mount_again(folder, "size=20m")
         with records.lock(planned):
             for run in planned[len(kept) :]:

@@ -77,31 +77,36 @@ def test_a_damaged_run_is_put_aside_and_missing(records, damage, said):
     assert damages(records) == {}
 
 
-def test_what_was_half_written_goes_and_an_artifact_of_that_name_stays(records):
+def test_what_was_half_written_goes_and_what_others_call_parts_stays(records):
     left = [
-        "runs/cell-9.json.part",
-        "curves/cell-9.parquet.part",
-        "artifacts/cell-9/x.part",
-        "artifacts/cell-0/b.part",
-        "id.part",
+        "runs/cell-9.json.ablate-part",
+        "curves/cell-9.parquet.ablate-part",
+        "artifacts/cell-9/x.ablate-part",
+        "checks/artifacts/cell-0-again/b.ablate-part",
+        "id.ablate-part",
     ]
-    for name in left:
+    kept = ["video.mp4.part", "runs/mine.part", "artifacts/cell-8/x.part"]  # OUT may be a folder of the user's
+    for name in (*left, *kept):
         (records.out / name).parent.mkdir(exist_ok=True)
         (records.out / name).touch()
     mend(records)
     assert not any((records.out / name).exists() for name in left)
+    assert all((records.out / name).exists() for name in kept)
     assert damages(records) == {}
 
 
 def test_records_of_before_are_as_good_as_ever_and_newer_ones_are_refused(records):
     path = records.out / "runs" / "cell-1.json"
     held = json.loads(path.read_text())
-    old = {key: value for key, value in held.items() if key not in ("schema", "files", "source", "attempts")}
+    old = {key: value for key, value in held.items() if key not in ("schema", "crc", "files", "source", "attempts")}
     path.write_text(json.dumps(old))
     (records.out / "curves" / "cell-1.parquet").unlink()  # nobody can tell
     assert damages(records) == {}
     assert Records(records.out).load_one("cell-1").metrics == held["metrics"]
-    for newer in ({**held, "schema": 99}, {**held, "peak": 1}):
+    second = {key: value for key, value in held.items() if key != "crc"} | {"schema": 2}
+    path.write_text(json.dumps(second | {"files": {}}))
+    assert damages(records) == {}
+    for newer in ({**held, "schema": 99}, {**second, "peak": 1}):
         path.write_text(json.dumps(newer))
         with pytest.raises(BadInput, match=r"cell-1.json was written by a newer ablate .*; update ablate, or give another --out"):
             mend(records)

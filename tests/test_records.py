@@ -50,7 +50,7 @@ def test_what_was_cut_off_counts_as_missing(tmp_path: Path) -> None:
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
         assert set(records.load()) == {"cell-0", "cell-2"}
-    path.with_name("cell-9.json.part").write_bytes(whole)
+    path.with_name("cell-9.json.ablate-part").write_bytes(whole)
     path.write_text('{"some": "other JSON"}')
     assert set(records.load()) == {"cell-0", "cell-2"}
 

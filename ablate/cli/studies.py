@@ -86,7 +86,8 @@ def run(
     uri = tracking_from(tracking_uri)
     same = {"out": out, "seeds": seeds, "quick": quick, "set_": set_}
     with records.lock([run.id for run in plan.runs]), ExitStack() as held:
-        own(records.out)
+        if own(records.out) and not storage:  # its trials bear the other's name; they are told anew from the records
+            (records.out / "optuna.db").unlink(missing_ok=True)
         mend(records)
         plan = plan if fresh else with_asked(plan, records)
         if not fresh:

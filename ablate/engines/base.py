@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from ablate.artifacts import improper
 from ablate.engines import memory
 from ablate.errors import BadInput
 from ablate.run import Diverged, Point, Run
@@ -127,12 +128,23 @@ def execute(task: Task, beat: Callable[[], None] | None = None) -> Result:
         state, error = "diverged", plain(str(end))
     except (Exception, SystemExit) as raised:  # whatever the target raises
         state, error, fault = "failed", plain(traceback.format_exc(limit=-6).strip()), _fault(raised)
+    unfit = [why for name, content in run.artifacts.items() if (why := _unfit(name, content))]
+    if unfit and state != "failed":
+        state, error, fault = "failed", f"ValueError: {unfit[0]}", "raised"
+    artifacts = {name: content for name, content in run.artifacts.items() if not _unfit(name, content)}
     if fault == "memory":  # here nothing holds the frames of the training, and what is in them, any more
         error += f"\n{memory.peak()}"
         memory.free()
     seconds = time.perf_counter() - clock
     on = device_name(task.device)
-    return Result(task.run_id, state, started, seconds, metrics, tuple(run.points), run.artifacts, error, on, fault=fault)
+    return Result(task.run_id, state, started, seconds, metrics, tuple(run.points), artifacts, error, on, fault=fault)
+
+
+def _unfit(name: object, content: object) -> str:
+    """Why an artifact that the target set itself, past `Run.log_artifact`, can't be kept; empty for one that can."""
+    if not isinstance(name, str) or not isinstance(content, bytes):
+        return f"artifact {name!r}: a name and bytes are kept, and not {type(name).__name__} and {type(content).__name__}"
+    return improper(name)
 
 
 def _fault(raised: BaseException) -> Fault:

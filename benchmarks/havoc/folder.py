@@ -51,7 +51,7 @@ class Folder:
 
     def parts(self) -> list[Path]:
         """Files that were not moved to their place yet."""
-        return [Path(folder) / name for folder, _, files in os.walk(self.out) for name in files if name.endswith(".part")]
+        return [Path(folder) / name for folder, _, files in os.walk(self.out) for name in files if name.endswith(".ablate-part")]
 
     def unrecorded(self) -> set[tuple[str, int]]:
         """Curves without a record, each with its time: the run is being written."""
