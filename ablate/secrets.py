@@ -58,7 +58,7 @@ def check_address(option: str, url: str) -> None:
         raise BadInput(f"{option}: its password has a character that a URL can't hold as it is; {remedy}")
 
 
-def withheld() -> dict[str, str]:
+def blanks() -> dict[str, str]:
     """What a process that trains inherits in place of what the stores are opened with: nothing."""
     return {name: "" for name in STORES if os.environ.get(name)}
 
