@@ -10,10 +10,8 @@ from itertools import count
 from pathlib import Path
 
 from ablate.files import PART, storage_errors
-from ablate.records import Records
+from ablate.records import DAMAGED, Records
 
-#: Where damaged runs are moved to, in the study's folder.
-DAMAGED = "damaged"
 #: Folders in which writing may have been cut off; artifacts are apart, as they may have any name.
 WRITTEN = ("", "runs", "curves", "checks/runs", "checks/curves", "figures")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -99,9 +99,9 @@ class MLflowTracker:
         tags = {"kind": "study", "study": self._plan.study.name, "ablate.owner": self._owner, "quick": _word(self._plan.quick)}
         return self._experiment.create(f"{self._plan.name} (study)", tags)
 
-    def reconcile(self, records: Mapping[str, Record]) -> None:
-        self._children = reconcile(self._experiment, self._parent, records)
-        if not records:
+    def reconcile(self, records: Mapping[str, Record], spared: Collection[str] = ()) -> None:
+        self._children = reconcile(self._experiment, self._parent, records, spared)
+        if not records and not spared:
             arms.forget(self._experiment, self._owner)
 
     def begin(self, kept: Mapping[str, Path]) -> None:
