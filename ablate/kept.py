@@ -31,7 +31,7 @@ def fill(records: Records, copy: Path) -> int:
     out, damaged, useless = records.out, damages(records), damages(Records(copy))
     whole = {path.stem for path in copy.glob("runs/*.json")} - useless.keys()
     lacked = {run for run in whole if run in damaged or not records.load_one(run)}
-    ours = {*BESIDE, *RUNS, "checks", "id"}
+    ours = {*BESIDE, *RUNS, "checks", "id", ".home"}
     files = (path for path in copy.rglob("*") if path.is_file() and path.relative_to(copy).parts[0] in ours)
     for path in sorted(files, key=lambda path: "runs" in path.relative_to(copy).parts[:2]):
         inside = path.relative_to(copy)
