@@ -34,9 +34,10 @@ def mirrored(uri: str, plan: Plan, records: Records) -> Iterator[Mirror | NullMi
     if uri == "none":
         yield NullMirror()
         return
+    from ablate.home import Home
     from ablate.tracking import MLflowTracker
 
-    with Mirror(MLflowTracker(uri, plan, records.identity()), records, say) as mirror:
+    with Mirror(MLflowTracker(uri, plan, records.identity(), Home(records.out)), records, say) as mirror:
         yield mirror
 
 
