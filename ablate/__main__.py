@@ -1,9 +1,15 @@
 """`python -m ablate`."""
 
+from ablate.errors import BadInput
 from ablate.unseen import hide_passwords
 
 if __name__ == "__main__":
-    hide_passwords()  # before all that takes time to import
+    try:
+        hide_passwords()  # before all that takes time to import
+    except BadInput as error:
+        from ablate.cli import fail
+
+        fail(str(error))
     from ablate.cli import main
 
     main()

@@ -161,7 +161,8 @@ class Delivery:
             self._open = self.opened = True
 
     def _reconcile(self) -> None:
-        self._tracker.reconcile(self._records.load())
+        spared = self._records.damaged()  # first: a run that is trained again meanwhile has a record then
+        self._tracker.reconcile(self._records.load(), spared)
         self._agrees = True
 
     def _begin(self) -> None:

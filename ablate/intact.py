@@ -11,10 +11,8 @@ from pathlib import Path
 
 from ablate.artifacts import PART
 from ablate.files import storage_errors
-from ablate.records import Records
+from ablate.records import DAMAGED, Records
 
-#: Where damaged runs are moved to, in the study's folder.
-DAMAGED = "damaged"
 #: Folders in which writing may have been cut off.
 WRITTEN = ("", "runs", "curves", "artifacts/*", "checks/runs", "checks/curves", "checks/artifacts/*", "figures")
 

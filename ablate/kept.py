@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ablate.artifacts import PART
+from ablate.intact import damages
 from ablate.records import Records, write_atomic
 
 #: What is kept beside the runs. Whatever else lies in the folder is not ours to send anywhere, or to take from a copy.
@@ -27,19 +28,24 @@ def beside(out: Path) -> dict[str, Path]:
 
 
 def fill(records: Records, copy: Path) -> int:
-    """Take what a folder lacks from a copy of it; returns how many runs it lacked."""
-    out = records.out
-    known = {path.stem for path in copy.glob("runs/*.json") if records.load_one(path.stem)}
-    lacked = len(list(copy.glob("runs/*.json"))) - len(known)
-    ours = {*BESIDE, *RUNS, "checks", "id"}
+    """Take what a folder lacks from a copy of it, damaged runs among it; returns how many runs it lacked."""
+    out, damaged, useless = records.out, damages(records), damages(Records(copy))
+    whole = {path.stem for path in copy.glob("runs/*.json")} - useless.keys()
+    lacked = {run for run in whole if run in damaged or not records.load_one(run)}
+    ours = {*BESIDE, *RUNS, "checks", "id", ".home"}
     files = (path for path in copy.rglob("*") if path.is_file() and path.relative_to(copy).parts[0] in ours)
-    for path in sorted(files, key=lambda path: path.relative_to(copy).parts[0] == "runs"):
+    for path in sorted(files, key=lambda path: "runs" in path.relative_to(copy).parts[:2]):
         inside = path.relative_to(copy)
-        target = out / inside
-        run = inside.parts[1] if len(inside.parts) > 2 else inside.stem
-        if (inside.parts[0] in RUNS and run not in known) or not target.exists():
+        target, run = out / inside, _run_of(inside)
+        if run not in useless and (run in lacked or run in damaged or not target.exists()):
             write_atomic(target, path.read_bytes())
-    return lacked
+    return len(lacked)
+
+
+def _run_of(inside: PurePath) -> str:
+    """The run whose record, curves or artifact it is, by its path in the folder; empty if it is none's."""
+    kind, *rest = inside.parts[1:] if inside.parts[0] == "checks" else inside.parts
+    return "" if kind not in RUNS or not rest else rest[0] if len(rest) > 1 else PurePath(rest[0]).stem
 
 
 def contents_of(files: Mapping[str, Path]) -> str:

@@ -150,8 +150,9 @@ class Progress:
 
     def _line(self) -> None:
         self._said, self._said_at = self._clock(), self._trained
-        failed = sum(record.state == "failed" for run, record in self._ended.items() if run in self._runs)
-        text = f"{self._done() - failed} of {self._board.plan.planned} runs done" + (f", {failed} failed" if failed else "")
+        states = [record.state for run, record in self._ended.items() if run in self._runs]
+        ends = "".join(f", {count} {state}" for state in ("failed", "diverged") if (count := states.count(state)))
+        text = f"{self._done() - states.count('failed')} of {self._board.plan.planned} runs done{ends}"
         left = "" if self._stopping else self._left()
         self._say(text + (f", {left}" if left else ""))
 

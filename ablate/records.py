@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 FORGOTTEN, CURVES = "forgotten", "curves"
 #: What a folder's only writer holds.
 LOCK = ".lock"
+#: Where damaged runs are moved to (`intact`).
+DAMAGED = "damaged"
 
 __all__ = ["Record", "Records", "as_json", "outcome_of", "reason", "write_atomic"]
 
@@ -100,6 +102,14 @@ class Records:
             return None
         self._read_records[run_id] = stamp, record
         return record
+
+    def damaged(self) -> set[str]:
+        """Runs that were kept once and are none now: damaged ones, left where they are or put aside (`intact`)."""
+        if (self.out / FORGOTTEN).exists():
+            return set()
+        here = {path.stem for path in (self.out / "runs").glob("*.json")}
+        aside = {path.name.rpartition(".")[0] for path in (self.out / DAMAGED).glob("*.*")}
+        return {run_id for run_id in here | aside if not self.load_one(run_id)}
 
     def read(self, run_id: str, thoroughly: bool = False) -> Record:
         """A run's record, with a look at what belongs to it.
@@ -212,7 +222,7 @@ class Records:
         aside = self.out / FORGOTTEN
         with storage_errors(self.out):
             aside.mkdir(exist_ok=True)
-            for name in ("runs", "checks", "curves", "artifacts", self.asked.name, self.sittings.name):
+            for name in ("runs", "checks", "curves", "artifacts", DAMAGED, self.asked.name, self.sittings.name):
                 if (self.out / name).exists():
                     _delete(aside / name)
                     os.replace(self.out / name, aside / name)

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 
+from ablate.errors import BadInput
 from ablate.secrets import word_without_secrets
 
 #: The variable that says which pipe the words come through.
@@ -20,7 +21,11 @@ ROOM = 4096
 
 
 def hide_passwords() -> None:
-    """Give `sys.argv` its words where this is the second start; else make one, if any word holds a password."""
+    """Give `sys.argv` its words where this is the second start; else make one, if any word holds a password.
+
+    Raises:
+        BadInput: if the words are too long for it.
+    """
     pipe = os.environ.pop(PIPE, "")
     if pipe.isdecimal():
         with open(int(pipe), encoding="utf-8") as told:
@@ -29,8 +34,13 @@ def hide_passwords() -> None:
     shown = [word_without_secrets(word) for word in sys.argv[1:]]
     real = json.dumps(sys.argv[1:]).encode()
     before = len(sys.orig_argv) - len(shown)
-    if shown == sys.argv[1:] or sys.orig_argv[before:] != sys.argv[1:] or len(real) > ROOM or os.name != "posix":
+    if shown == sys.argv[1:] or sys.orig_argv[before:] != sys.argv[1:] or os.name != "posix":
         return
+    if len(real) > ROOM:
+        raise BadInput(
+            f"the command line: its passwords can be hidden from other users of this machine in {ROOM:,} bytes at most; "
+            "give stores with a password in the environment (ABLATE_STORAGE, MLFLOW_TRACKING_URI), or shorter words"
+        )
     reading, writing = os.pipe()
     os.write(writing, real)
     os.close(writing)

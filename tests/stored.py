@@ -4,6 +4,7 @@ from ablate.assess import assess
 from ablate.design import make_plan
 from ablate.driver import Driver, default_storage, missing, unchecked
 from ablate.engines.inline import InlineEngine
+from ablate.home import Home, own
 from ablate.mirror import Mirror
 from ablate.preregistration import register
 from ablate.publication import publication
@@ -40,10 +41,16 @@ def plan_of(mapping):
     return make_plan(study, load_target(study.target))
 
 
+def showing(uri, plan, records):
+    """A mirror as the command line makes it."""
+    own(records.out)
+    return Mirror(MLflowTracker(uri, plan, records.identity(), Home(records.out)), records)
+
+
 def carry_out(mapping, out, uri, fresh=False):
     """Train what is missing, write the report, show it; returns the records."""
     plan, records = plan_of(mapping), Records(out)
-    with records.lock(), Mirror(MLflowTracker(uri, plan, records.identity()), records) as mirror:
+    with records.lock(), showing(uri, plan, records) as mirror:
         trials = Trials(default_storage(records.out), plan)
         register(plan, records, fresh)
         if fresh:

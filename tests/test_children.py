@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 from mlflow.tracking import MlflowClient
 
+from ablate.intact import damages, leave_out, mend
 from ablate.mirror import Mirror
 from ablate.records import Records
 from ablate.tracking import MLflowTracker
+from ablate.tracking.restore import restore
 from tests.builders import FIXES, raw
 from tests.stored import carry_out, plan_of
 
@@ -43,17 +45,22 @@ class Kept:
     def trainings(self):
         return {run.data.tags["run_id"]: run for run in self.runs("run")}
 
-    def again(self):
-        """The next command; returns how many runs it delivered."""
+    def sync(self):
+        """Tell the store of all records; returns how many runs it was told of."""
         plan = plan_of(STUDY)
         with Mirror(MLflowTracker(self.uri, plan, self.records.identity()), self.records) as mirror:
             mirror.catch_up(plan.runs, self.records.load())
             assert mirror.deliver()
+        return mirror.delivered[0]
+
+    def again(self):
+        """The next command; returns how many runs it delivered."""
+        sent = self.sync()
         assert {run: child.info.run_id for run, child in self.trainings().items()} == {
             run: record.mlflow for run, record in self.records.load().items()
         }
         assert len(self.trainings()) == len(self.runs("run"))
-        return mirror.delivered[0]
+        return sent
 
     def copy_of(self, run, **changed):
         tags = {name: text for name, text in {**run.data.tags, **changed}.items() if text and name != "mlflow.runName"}
@@ -95,6 +102,35 @@ def test_runs_without_a_record_and_of_an_earlier_attempt_are_taken_away(kept):
     assert gone not in kept.trainings()
     assert kept.trainings()[again].info.run_id != old
     assert kept.client.get_run(old).info.lifecycle_stage == "deleted"  # which can be undone
+
+
+def test_what_is_there_of_a_damaged_run_stays_until_it_is_trained_again_and_can_be_fetched(kept):
+    cut, flipped, gone, *_ = kept.trainings()
+    before = {run: child.info.run_id for run, child in kept.trainings().items()}
+    curves = {run: (kept.records.out / f"curves/{run}.parquet") for run in (cut, flipped, gone)}
+    intact = {run: path.read_bytes() for run, path in curves.items()}
+    curves[cut].write_bytes(intact[cut][:100])
+    curves[flipped].write_bytes(intact[flipped][:-9] + b"x" + intact[flipped][-8:])
+    (kept.records.out / f"runs/{gone}.json").write_text("{")
+    with pytest.warns(UserWarning, match="3 runs damaged"):
+        leave_out(kept.records)
+    kept.sync()  # as `sync` does
+    assert {run: child.info.run_id for run, child in kept.trainings().items()} == before
+    assert restore(kept.uri, plan_of(STUDY), Records(kept.records.out)) == 3
+    assert damages(Records(kept.records.out)) == {}
+    assert {run: path.read_bytes() for run, path in curves.items()} == intact
+    curves[cut].unlink()
+    with pytest.warns(UserWarning, match="1 run damaged"):
+        mend(now := Records(kept.records.out))
+    assert now.damaged() == {cut}
+    kept.records = now
+    kept.sync()  # as `run` does before it trains
+    assert {run: child.info.run_id for run, child in kept.trainings().items()} == before
+    assert kept.client.get_run(before[cut]).info.lifecycle_stage == "active"
+    carry_out(STUDY, now.out, kept.uri)
+    assert now.damaged() == set() and len(kept.trainings()) == len(kept.runs("run")) == len(before)
+    assert kept.client.get_run(before[cut]).info.lifecycle_stage == "deleted"
+    assert kept.again() == 0
 
 
 def test_a_study_that_was_made_twice_is_one_again_and_one_whose_driver_was_killed_is_not_running(kept):

@@ -8,7 +8,7 @@ import pytest
 
 from ablate.errors import BadInput
 from ablate.secrets import check_address
-from tests.shell import environment
+from tests.shell import command, environment
 
 #: A program that hides its passwords, then tells what it was given and what others see of it.
 PROGRAM = """
@@ -45,6 +45,14 @@ def test_words_without_a_password_are_left_alone():
 
 def test_another_locale_is_no_obstacle():
     assert started(*SECRETS[:2], LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")[0] == SECRETS[:2]
+
+
+def test_a_password_that_can_not_be_hidden_is_refused_unseen():
+    words = ("run", "study.yaml", "--storage", "postgresql://me:hunter@h/d", *(f"--set=name{i}={i}" for i in range(400)))
+    ran = subprocess.run(command(*words), env=environment(), text=True, capture_output=True)
+    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
+    assert ran.stderr.startswith("error: the command line: its passwords") and "ABLATE_STORAGE, MLFLOW_TRACKING_URI" in ran.stderr
+    assert "hunter" not in ran.stderr
 
 
 @pytest.mark.parametrize("password", ["p@ss", "pa/ss", "p#ss", "p?ss", "p ss", "[pss]", "p'ss", 'p"ss'])

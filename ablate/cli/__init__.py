@@ -22,7 +22,7 @@ from ablate.errors import AblateError, EngineError, StorageError
 from ablate.secrets import without_secrets
 from ablate.shown import one_line
 
-__all__ = ["app", "main", "mirrored", "pages", "studies", "tools"]
+__all__ = ["app", "fail", "main", "mirrored", "pages", "studies", "tools"]
 
 INTERRUPTED = 130
 #: Words about how a value was read, which say nothing of it.
@@ -41,20 +41,23 @@ def main() -> NoReturn:
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as error:
-        _fail(PYDANTICS.sub("", " ".join(error.format_message().split())))
+        fail(PYDANTICS.sub("", " ".join(error.format_message().split())))
     except (StorageError, EngineError) as error:
-        _fail(str(error), 3)
+        fail(str(error), 3)
     except AblateError as error:
-        _fail(str(error))
+        fail(str(error))
     except Exception:  # a fault of ablate's own or of a library's: its traceback may name what was to be opened
         print(without_secrets(traceback.format_exc()), end="", file=sys.stderr)
         sys.exit(1)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # sent again, as some senders do, they find us leaving: the code stays
+        signal.signal(number, signal.SIG_IGN)
     if code == INTERRUPTED:  # typer turns KeyboardInterrupt into this code
         print("interrupted; what finished is kept, and the same command goes on from there", file=sys.stderr)
     sys.exit(code or 0)
 
 
-def _fail(message: str, code: int = 2) -> NoReturn:
+def fail(message: str, code: int = 2) -> NoReturn:
+    """End with one line on stderr."""
     print(f"error: {one_line(message)}", file=sys.stderr)
     sys.exit(code)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ablate.cli.app import app, say
-from ablate.cli.options import Out, Quick, Seeds, Set, StudyFile, TrackingUri, command_line, planned
+from ablate.cli.options import Out, Quick, Seeds, Set, StudyFile, TrackingUri, planned, sync_command
 from ablate.cli.pages import tracking_from
 from ablate.errors import BadInput
 
@@ -34,9 +34,10 @@ def mirrored(uri: str, plan: Plan, records: Records) -> Iterator[Mirror | NullMi
     if uri == "none":
         yield NullMirror()
         return
+    from ablate.home import Home
     from ablate.tracking import MLflowTracker
 
-    with Mirror(MLflowTracker(uri, plan, records.identity()), records, say) as mirror:
+    with Mirror(MLflowTracker(uri, plan, records.identity(), Home(records.out)), records, say) as mirror:
         yield mirror
 
 
@@ -101,7 +102,7 @@ def sync(
     plan, kept = with_asked(made, records), records.load()
     if not kept:
         raise BadInput(f"{records.out}: holds no runs; `python -m ablate run {study}` trains them")
-    command = command_line("sync", study, out=out, seeds=seeds, quick=quick, set_=set_, tracking_uri=tracking_uri)
+    command = sync_command(study, tracking_uri, out=out, seeds=seeds, quick=quick, set_=set_)
     with records.lock(), ExitStack() as held:
         own(records.out)
         mirror = held.enter_context(mirrored(uri, plan, records))

@@ -130,6 +130,13 @@ def command_line(command: str, study: Path, **options: Any) -> str:
     return shlex.join(map(word_without_secrets, words))
 
 
+def sync_command(study: Path, uri: str | None, **options: Any) -> str:
+    """The command line that delivers later. An address with a password is left for the environment: shown, it can't be typed."""
+    if uri and word_without_secrets(uri) != uri:
+        return f"MLFLOW_TRACKING_URI=… {command_line('sync', study, **options)}"
+    return command_line("sync", study, **options, tracking_uri=uri)
+
+
 def write_all(plan: Plan, records: Records, paper: Paper = Paper.a4) -> tuple[Assessment, Path]:
     from ablate.assess import assess
     from ablate.report import write_report

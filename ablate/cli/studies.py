@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ablate.cli.app import app, say
+from ablate.cli.app import app, say, unread
 from ablate.cli.mirrored import mirrored, show
 from ablate.cli.options import (
     Device,
@@ -31,11 +32,18 @@ from ablate.cli.options import (
     device_for,
     engine_for,
     planned,
+    sync_command,
     write_all,
 )
 from ablate.cli.pages import tracking_from
 from ablate.errors import BadInput
 from ablate.secrets import check_address
+
+if TYPE_CHECKING:
+    from ablate.design import Plan
+    from ablate.driver import Driver
+    from ablate.engines.base import Engine
+    from ablate.records import Records
 
 
 @app.command()
@@ -61,17 +69,13 @@ def run(
 ) -> None:
     """Train what is missing, then analyse and write the report. Run again, it resumes; complete, it only re-reports."""
     from ablate import display
-    from ablate.driver import Driver, default_storage, missing, unchecked
+    from ablate.driver import Driver, default_storage
     from ablate.home import own
     from ablate.intact import mend
     from ablate.preregistration import register
-    from ablate.progress import Progress
     from ablate.records import Records
-    from ablate.search import search, with_asked
+    from ablate.search import with_asked
     from ablate.sittings import sitting
-    from ablate.source import refuse_changed
-    from ablate.stages import due, stage, until_decided, with_checks
-    from ablate.stop import Stop
     from ablate.trials import Trials
 
     plan = planned(study, seeds, quick, set_)
@@ -88,8 +92,8 @@ def run(
         plan = plan if fresh else with_asked(plan, records)
         if not fresh:
             records.keep_to(plan.fingerprints())
-            if not continue_ and (due(plan, records.load()) or plan.to_ask):
-                refuse_changed(records, plan.target.name, (kept for run in plan.runs if (kept := records.load_one(run.id))))
+            if not continue_:
+                _same_source(plan, records)
         trials = Trials(storage or default_storage(records.out), plan, records.identity())
         mirror = held.enter_context(mirrored(uri, plan, records))
         register(plan, records, fresh)
@@ -98,39 +102,81 @@ def run(
             trials.forget()
             records.keep_to(plan.fingerprints())
         say(f"target {plan.target.described}")
-        driver, stop = Driver(plan, records, trials, mirror), Stop()
+        driver, on = Driver(plan, records, trials, mirror), device_for(device, plan.study.resources)
         driver.catch_up(records.load())
-        trained, checks = 0, unchecked(plan, records)
         if aside := len(records.load().keys() - {run.id for run in plan.runs}):
             say(f"{aside} {'run' if aside == 1 else 'runs'} in {records.out} of other params or seeds: kept aside")
-        if checks or due(plan, records.load()) or plan.to_ask:
-            at_most = len(missing(plan, records.load())) + sum(plan.to_ask.values()) + len(checks)
-            on = device_for(device, plan.study.resources)
-            where = {"engine": engine if engine is not EngineName.ray else None, "workers": workers, "ray_address": ray_address}
-            stores = {"device": device if device is not Device.auto else None, "storage": storage, "tracking_uri": tracking_uri}
-            commands = command_line("run", study, **same, **where, **stores), command_line("report", study, **same)
+        where = {"engine": engine if engine is not EngineName.ray else None, "workers": workers, "ray_address": ray_address}
+        stores = {"device": device if device is not Device.auto else None, "storage": storage, "tracking_uri": tracking_uri}
+        commands = command_line("run", study, **same, **where, **stores), command_line("report", study, **same)
+
+        @contextmanager
+        def trainer(most: int) -> Iterator[Engine]:
             with (
-                engine_for(engine, workers, ray_address, plan.study.resources, at_most) as trainer,
-                sitting(records, study, *commands, engine.value, trainer.workers, on),
+                engine_for(engine, workers, ray_address, plan.study.resources, most) as started,
+                sitting(records, study, *commands, engine.value, started.workers, on),
             ):
-                for part, todo in with_checks(until_decided(plan, records.load, say), plan, checks):
-                    with Progress(part, records) as watcher:
-                        driver.train(todo, trainer, watcher, on, stop)
-                    trained += sum(not each.aside for each in todo)
-                if plan.to_ask:
-                    before = stage(plan, records.load()).plan
-                    with Progress(before, records) as watcher:
-                        plan = search(before, records, driver, trainer, watcher, on, stop)
-                    trained += len(plan.runs) - len(before.runs)
+                yield started
+
+        plan, trained = _train(plan, records, driver, trainer, on)
         driver.catch_up(records.load())
         mirror.settle()
         found, pdf = write_all(plan, records, paper)
-        console = display.stdout()
-        display.verdict(console, found)
-        display.where(console, pdf, uri, trained, len(found.plan.runs))
-        console.file.flush()
-        show(mirror, found, records, command_line("sync", study, **same, tracking_uri=tracking_uri))  # last: the answer is there
+        with unread():
+            console = display.stdout()
+            display.verdict(console, found)
+            display.where(console, pdf, uri, trained, len(found.plan.runs))
+            console.file.flush()
+        show(mirror, found, records, sync_command(study, tracking_uri, **same))  # last: the answer is there
     raise typer.Exit(0 if found.complete else 3)
+
+
+def _same_source(plan: Plan, records: Records) -> None:
+    """See that what is to be trained is trained by the source that the plan's other runs were.
+
+    Raises:
+        BadInput: if it isn't.
+    """
+    from ablate.driver import unchecked
+    from ablate.source import refuse_changed
+    from ablate.stages import due
+
+    if due(plan, records.load()) or plan.to_ask or unchecked(plan, records):
+        refuse_changed(records, plan.target.name, (kept for run in plan.runs if (kept := records.load_one(run.id))))
+
+
+def _train(
+    plan: Plan, records: Records, driver: Driver, trainer: Callable[[int], AbstractContextManager[Engine]], on: str
+) -> tuple[Plan, int]:
+    """Train what is missing of a plan, its checks and searches included, if anything is.
+
+    Args:
+        trainer: starts an engine for so many runs at most.
+        on: the device.
+
+    Returns:
+        the plan with the values that its searches picked, and how many runs of it were trained.
+    """
+    from ablate.driver import missing, unchecked
+    from ablate.progress import Progress
+    from ablate.search import search
+    from ablate.stages import due, stage, until_decided, with_checks
+    from ablate.stop import Stop
+
+    trained, checks, stop = 0, unchecked(plan, records), Stop()
+    if not (checks or due(plan, records.load()) or plan.to_ask):
+        return plan, trained
+    with trainer(len(missing(plan, records.load())) + sum(plan.to_ask.values()) + len(checks)) as engine:
+        for part, todo in with_checks(until_decided(plan, records.load, say), plan, checks):
+            with Progress(part, records) as watcher:
+                driver.train(todo, engine, watcher, on, stop)
+            trained += sum(not each.aside for each in todo)
+        if plan.to_ask:
+            before = stage(plan, records.load()).plan
+            with Progress(before, records) as watcher:
+                plan = search(before, records, driver, engine, watcher, on, stop)
+            trained += len(plan.runs) - len(before.runs)
+    return plan, trained
 
 
 @app.command()

@@ -23,7 +23,7 @@ from ablate.engines.memory import free
 from ablate.engines.pulse import Pulse, Trace, read_trace
 from ablate.engines.round import TICK, Job, Round
 from ablate.errors import EngineError
-from ablate.secrets import withheld
+from ablate.secrets import blanks
 from ablate.stop import Stop
 
 
@@ -93,8 +93,13 @@ class RayEngine:
         on_term = signal.getsignal(signal.SIGTERM)
         try:
             self._init()
-        except Exception as error:  # whatever ray raises
-            raise EngineError(f"ray can't start ({' '.join(str(error).split())}); try --engine inline") from error
+        except Exception:  # whatever ray raises: on a busy machine its parts miss each other
+            ray.shutdown()
+            try:
+                self._init()
+            except Exception as error:
+                why = " ".join(str(error).split())
+                raise EngineError(f"ray can't start ({why}); try again, or with --engine inline") from error
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_term)  # ray puts its own in its place, which exits at once
         self.workers = self._count()
@@ -103,7 +108,7 @@ class RayEngine:
         own = [str(Path(entry or ".").resolve()) for entry in sys.path if not entry.startswith((sys.prefix, sys.base_prefix))]
         path = os.pathsep.join(own)
         self._actor = ray.remote(_Worker).options(
-            num_cpus=self._cpus, num_gpus=self._gpus, runtime_env={"env_vars": {"PYTHONPATH": path} | withheld()}
+            num_cpus=self._cpus, num_gpus=self._gpus, runtime_env={"env_vars": {"PYTHONPATH": path} | blanks()}
         )
         self._pool = [self._actor.remote() for _ in range(self.workers)]
 

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import socket
+import stat
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -57,12 +58,13 @@ def own_folder() -> Iterator[Path]:
 
 
 def _clear(base: Path) -> None:
-    """Remove the folders whose lock nobody holds."""
+    """Remove this user's folders whose lock nobody holds. A link is none, wherever it leads."""
     import filelock
 
     for folder in base.glob(f"{PREFIX}*"):
         try:
-            if folder.stat().st_uid != os.getuid() or time.time() - folder.stat().st_mtime < FRESH:
+            found = folder.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or time.time() - found.st_mtime < FRESH:
                 continue
             with filelock.FileLock(folder / ".lock", timeout=0):
                 pass

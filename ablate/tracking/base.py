@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -44,8 +44,8 @@ class Tracker(Protocol):
             BadInput: if the store can never be opened as it is.
         """
 
-    def reconcile(self, records: Mapping[str, Record]) -> None:
-        """Take away what these records, all that the study's folder has, don't say."""
+    def reconcile(self, records: Mapping[str, Record], spared: Collection[str] = ()) -> None:
+        """Take away what these records, all that the study's folder has, don't say; of damaged runs (`spared`) nothing."""
 
     def begin(self, kept: Mapping[str, Path]) -> None:
         """Be told that trainings are under way.

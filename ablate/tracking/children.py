@@ -5,7 +5,7 @@ A store that went away may have done what it was asked to and not have answered:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,11 +48,14 @@ def start_of(record: Record) -> int:
     return int(record.started * 1000)
 
 
-def reconcile(experiment: Experiment, parent: str, records: Mapping[str, Record]) -> dict[str, Child]:
+def reconcile(
+    experiment: Experiment, parent: str, records: Mapping[str, Record], spared: Collection[str] = ()
+) -> dict[str, Child]:
     """See that each recorded run is there once at most, and nothing else: what has to go is deleted, which can be undone.
 
     Args:
         records: all that the study's folder has.
+        spared: runs whose record is damaged: what the store has of them may be all there is, and stays until one takes its place.
 
     Returns:
         the trainings that stay, by run id.
@@ -60,16 +63,17 @@ def reconcile(experiment: Experiment, parent: str, records: Mapping[str, Record]
     found: dict[str, list[Child]] = {}
     for each in experiment.search(f"tags.mlflow.parentRunId = '{parent}'"):
         found.setdefault(each.data.tags.get("run_id", ""), []).append(_child(each))
-    stays = {run: best for run, several in found.items() if (best := _best(several, records.get(run)))}
+    stays = {run: best for run, several in found.items() if (best := _best(several, records.get(run), run in spared))}
     kept = {child.key for child in stays.values()}
+    kept |= {child.key for run in stays.keys() - records.keys() for child in found[run]}
     experiment.delete(child.key for several in found.values() for child in several if child.key not in kept)
     return stays
 
 
-def _best(several: list[Child], record: Record | None) -> Child | None:
+def _best(several: list[Child], record: Record | None, spared: bool) -> Child | None:
     """The one to keep: in full rather than not, and the one that the record knows."""
     if record is None:
-        return None
+        return max(several, key=lambda child: bool(child.state)) if spared else None
     fit = [child for child in several if child.is_of(record)]
     return max(fit, key=lambda child: (child.shows(record), bool(child.state), child.key == record.mlflow), default=None)
 

@@ -12,11 +12,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import BadInput
+from ablate.home import NOTE
 from ablate.kept import fill
 from ablate.record import Record, as_json, from_json
 from ablate.records import Records
 from ablate.tracking.address import check_exists, is_server
-from ablate.tracking.runs import RECORD, STUDY
+from ablate.tracking.runs import HOME, RECORD, STUDY
 from ablate.tracking.store import Experiment, client, reason
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ def _fetch(uri: str, plan: Plan, owner: str | None, copy: Path) -> str:
     with ThreadPoolExecutor(AT_ONCE if is_server(uri) else 1) as several:
         list(several.map(lambda child: _fetch_run(store, child, copy), whole))
     _fetch_beside(store, parent.info.run_id, copy)
+    if home := parent.data.tags.get(HOME):  # a copy, as long as that folder is there
+        (copy / NOTE).write_text(home, encoding="utf-8")
     (copy / "id").write_text(parent.data.tags["ablate.owner"], encoding="utf-8")
     return str(parent.data.tags["ablate.owner"])
 

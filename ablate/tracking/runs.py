@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +12,7 @@ import numpy as np
 
 from ablate.analysis.contexts import OWN
 from ablate.design import Plan, PlannedRun
+from ablate.home import Home
 from ablate.kept import contents_of
 from ablate.publication import Publication
 from ablate.records import Record, as_json
@@ -30,6 +31,8 @@ from ablate.tracking.whole import make
 RECORD, STUDY = "record", "study"
 #: Characters that a run's description may have: MLflow takes 8,000.
 LONGEST_NOTE = 7500
+#: The tag of a study's run that says whose it is (`Records.identity`), and where that folder lies (`home`).
+OWNER, HOME = "ablate.owner", "ablate.home"
 
 
 class MLflowTracker:
@@ -42,6 +45,7 @@ class MLflowTracker:
         uri: the tracking store or server. Nothing is opened before `open`.
         plan: the study.
         owner: identifies the folder (`Records.identity`).
+        home: where that is. A folder of the same name that is still elsewhere keeps what is there, and this one is renamed.
 
     Raises:
         BadInput: if there can't be a store at this address.
@@ -49,11 +53,11 @@ class MLflowTracker:
 
     reason, refused = staticmethod(reason), staticmethod(refused)
 
-    def __init__(self, uri: str, plan: Plan, owner: str) -> None:
+    def __init__(self, uri: str, plan: Plan, owner: str, home: Home | None = None) -> None:
         check(uri)
         settle_settings()
         self.where, self.local = without_secrets(uri), is_local(uri)
-        self._uri, self._plan, self._owner = uri, plan, owner
+        self._uri, self._plan, self._owner, self._home = uri, plan, owner, home
         self.heard: Callable[[], None] = lambda: None
         self._children: dict[str, Child] = {}
         self._monitor: Monitor | None = None
@@ -82,7 +86,10 @@ class MLflowTracker:
 
     def _find_parent(self) -> str | None:
         """The study's run: where one was made twice, as the answer to the first was lost, the one with trainings stays."""
-        runs = list(self._experiment.search(f"tags.`ablate.owner` = '{self._owner}'"))
+        runs = list(self._experiment.search(f"tags.`{OWNER}` = '{self._owner}'"))
+        if self._home and any(self._home.is_anothers(each.data.tags.get(HOME, "")) for each in runs):
+            self._owner, self._parent = self._home.rename(), ""
+            return None
         found = [str(each.info.run_id) for each in runs]
         if len(found) > 1:
             under = {each: [str(child.info.run_id) for child in self._under(each)] for each in found}
@@ -90,18 +97,21 @@ class MLflowTracker:
             self._experiment.delete(run for each in found[1:] for run in (*under[each], each))
         if not self._parent and any(each.info.status == "RUNNING" for each in runs[:1]):  # left by a driver that was killed
             self._client.set_terminated(found[0], "KILLED")
+        if found and self._home:
+            self._client.set_tag(found[0], HOME, self._home.text)
         return found[0] if found else None
 
     def _under(self, parent: str) -> Iterable[Any]:
         return self._experiment.search(f"tags.mlflow.parentRunId = '{parent}'")
 
     def _create_parent(self) -> str:
-        tags = {"kind": "study", "study": self._plan.study.name, "ablate.owner": self._owner, "quick": _word(self._plan.quick)}
+        tags = {"kind": "study", "study": self._plan.study.name, OWNER: self._owner, "quick": _word(self._plan.quick)}
+        tags |= {HOME: self._home.text} if self._home else {}
         return self._experiment.create(f"{self._plan.name} (study)", tags)
 
-    def reconcile(self, records: Mapping[str, Record]) -> None:
-        self._children = reconcile(self._experiment, self._parent, records)
-        if not records:
+    def reconcile(self, records: Mapping[str, Record], spared: Collection[str] = ()) -> None:
+        self._children = reconcile(self._experiment, self._parent, records, spared)
+        if not records and not spared:
             arms.forget(self._experiment, self._owner)
 
     def begin(self, kept: Mapping[str, Path]) -> None:

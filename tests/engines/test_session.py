@@ -33,3 +33,11 @@ def test_a_killed_session_is_cleared_and_a_living_one_is_left():
             assert first.exists() and second.exists() and first != second
         assert first.exists() and not second.exists()
     assert not first.exists()
+
+
+def test_a_link_that_is_called_like_a_session_is_left_with_what_it_leads_to(tmp_path):
+    link = os.path.join(tempfile.gettempdir(), f"{session.PREFIX}link")
+    os.symlink(tmp_path, link)
+    with session.own_folder():
+        assert os.path.islink(link)
+        assert list(tmp_path.iterdir()) == []
