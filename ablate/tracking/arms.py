@@ -54,7 +54,8 @@ def publish(experiment: Experiment, plan: Plan, owner: str, lines: Sequence[ArmL
     Returns:
         their runs, in the order of `lines`.
     """
-    there = {run.data.tags.get(HASH, ""): str(run.info.run_id) for run in _runs(experiment, owner)}
+    whole = [run for run in _runs(experiment, owner) if run.info.status != "RUNNING"]
+    there = {run.data.tags.get(HASH, ""): str(run.info.run_id) for run in whole}
     wanted = {_hash(arm): arm for arm in lines}
     experiment.delete(run for run in _ids(experiment, owner) if run not in {there.get(content) for content in wanted})
     return [there.get(content) or _create(experiment, plan, owner, arm, content) for content, arm in wanted.items()]
@@ -85,8 +86,9 @@ def _create(experiment: Experiment, plan: Plan, owner: str, arm: ArmLines, conte
     }
     end = int(1000 * arm.ended)
     run = experiment.create(arm.name, tags | fix_tags(arm.fixes), int(1000 * arm.started))
-    experiment.log(run, _metrics(arm, end), arm.params, {HASH: content})
+    experiment.log(run, _metrics(arm, end), arm.params)
     experiment.client.set_terminated(run, "FINISHED", end)
+    experiment.log(run, tags={HASH: content})
     return run
 
 
