@@ -104,7 +104,8 @@ def sync(
         raise BadInput(f"{records.out}: holds no runs; `python -m ablate run {study}` trains them")
     command = sync_command(study, tracking_uri, out=out, seeds=seeds, quick=quick, set_=set_)
     with records.lock(), ExitStack() as held:
-        own(records.out)
+        if own(records.out):  # as `run` does: its trials bear the other's name
+            (records.out / "optuna.db").unlink(missing_ok=True)
         mirror = held.enter_context(mirrored(uri, plan, records))
         mirror.catch_up(plan.runs, kept)
         done = show(mirror, assess(plan, records), records, command, patient=True)
