@@ -32,11 +32,12 @@ class Kept:
 
     def __init__(self, whole, folder):
         for path in whole.rglob("*"):
-            if path.is_file() and "mlruns" not in path.parts:
+            if path.is_file() and "mlruns" not in path.parts and path.name != ".home":  # it stands for the folder itself
                 (folder / path.relative_to(whole)).parent.mkdir(parents=True, exist_ok=True)
                 (folder / path.relative_to(whole)).write_bytes(path.read_bytes())
         self.folder, self.uri, self.records = folder, f"sqlite:///{folder}/mlflow.db", Records(folder / "out")
         self.client = MlflowClient(self.uri)
+        self.client.delete_tag(self.runs("study")[0].info.run_id, "ablate.home")
 
     def runs(self, kind):
         experiment = self.client.get_experiment_by_name("trial").experiment_id

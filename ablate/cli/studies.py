@@ -243,7 +243,8 @@ def report(
     if from_mlflow:
         from ablate.tracking.restore import restore
 
-        say(f"{restore(tracking_from(tracking_uri), made, records)} runs fetched")
+        fetched = restore(tracking_from(tracking_uri), made, records)
+        say(f"{fetched} {'run' if fetched == 1 else 'runs'} fetched")
     elif tracking_uri not in (None, "none"):
         raise BadInput("--tracking-uri: a report is made from OUT; give --from-mlflow as well to fetch what it lacks")
     if not records.load():
