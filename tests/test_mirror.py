@@ -100,7 +100,7 @@ def test_a_server_is_killed_and_started_again_during_a_study_and_each_point_arri
         _5=server.kill, _6=lambda: begun.append(time.monotonic()), _14=lambda: (begun.append(time.monotonic()), server.start())
     )
     carried.out(watcher)
-    assert begun[1] - begun[0] < 5  # eight runs, while nobody answered
+    assert begun[1] - begun[0] < 15  # eight runs, while nobody answered
     gone, back = (line for line in carried.told if not line.startswith("waiting for MLflow at "))
     assert gone.startswith(f"MLflow at {server.uri} can't be reached (Connection refused); training goes on, and ")
     assert back.startswith(f"MLflow at {server.uri} is back; ")
@@ -180,7 +180,7 @@ def test_the_command_line_says_what_waits_and_sync_delivers_it(server, cli):
     shown = f"http://me:…@127.0.0.1:{port}"
     waits = (
         f"8 runs and the report wait for MLflow at {shown} (Connection refused); nothing is lost: once it is there, type"
-        f" python -m ablate sync {file.name} --tracking-uri '{shown}'\n"
+        f" MLFLOW_TRACKING_URI=… python -m ablate sync {file.name}\n"
     )
     assert waits in ran.stderr
     assert "reports/typed/report.pdf" in ran.stdout
