@@ -8,7 +8,7 @@ import os
 import shutil
 import uuid
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +18,8 @@ from ablate.engines.base import Result
 from ablate.errors import AblateError, BadInput
 from ablate.files import one_line, storage_error, storage_errors, write_atomic, write_together
 from ablate.record import Record, as_json, from_json, outcome_of, reason
-from ablate.run import AGAIN, TWIN, Point
-from ablate.series import Series
+from ablate.run import AGAIN, TWIN
+from ablate.series import Series, as_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -268,7 +268,7 @@ class Records:
         run_id = result.run_id
         files = {f"artifacts/{name}": content for name, content in result.artifacts.items()}
         if result.points:
-            files = {CURVES: _parquet(result.points), **files}
+            files = {CURVES: as_parquet(result.points), **files}
         record = Record(
             run_id,
             result.state,
@@ -363,23 +363,6 @@ def _withdraw(made: list[Path]) -> None:
     with suppress(OSError):
         for folder in made[1:]:
             folder.rmdir()
-
-
-def _parquet(points: Iterable[Point]) -> bytes:
-    """Logged points as the file of a run's curves: column `step`, and one a metric."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    rows: dict[int, dict[str, float]] = {}
-    for name, step, value in points:
-        rows.setdefault(step, {})[name] = value
-    steps = sorted(rows)
-    names = sorted({name for row in rows.values() for name in row} - {"step"})
-    columns = {"step": pa.array(steps, pa.int64())}
-    columns |= {name: pa.array([rows[step].get(name) for step in steps], pa.float64()) for name in names}
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(columns), sink)
-    return bytes(sink.getvalue().to_pybytes())
 
 
 def _delete(path: Path) -> None:

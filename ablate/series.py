@@ -1,14 +1,15 @@
-"""What one run logged step by step, read from its Parquet file straight to arrays."""
+"""What one run logged step by step: as a Parquet file, and read from it straight to arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ablate.analysis.effects import Array
+from ablate.run import Point
 
 #: A file of fewer values (8 bytes each) is read whole at the first question, which costs hardly more than one column; of a larger
 #: one only the columns that are asked for are read and kept.
@@ -77,11 +78,28 @@ class Series(Mapping[str, Array]):
             self._columns[name] = np.concatenate(parts) if len(parts) != 1 else parts[0]
 
 
+def as_parquet(points: Iterable[Point]) -> bytes:
+    """Logged points as the file of a run's curves: column `step`, and one a metric."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows: dict[int, dict[str, float]] = {}
+    for name, step, value in points:
+        rows.setdefault(step, {})[name] = value
+    steps = sorted(rows)
+    names = sorted({name for row in rows.values() for name in row} - {"step"})
+    columns = {"step": pa.array(steps, pa.int64())}
+    columns |= {name: pa.array([rows[step].get(name) for step in steps], pa.float64()) for name in names}
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), sink)
+    return bytes(sink.getvalue().to_pybytes())
+
+
 def _floats(chunk: Any) -> Array:
     """A piece of a column, NaN where there is no value. pyarrow's `to_numpy` imports pandas, which takes longer than to read."""
     valid, data = chunk.buffers()
     part = slice(chunk.offset, chunk.offset + len(chunk))
-    kind = np.int64 if str(chunk.type) == "int64" else np.float64  # `Records` writes no others
+    kind = np.int64 if str(chunk.type) == "int64" else np.float64  # `as_parquet` writes no others
     values = np.frombuffer(data, kind)[part].astype(float)
     if chunk.null_count:
         values[np.unpackbits(np.frombuffer(valid, np.uint8), bitorder="little")[part] == 0] = np.nan

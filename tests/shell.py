@@ -9,6 +9,18 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+PLANTED = "studies/planted.yaml"
+#: A small study without any training in it.
+STUDY = """
+name: small
+target: ablate.targets.planted:train
+fixes:
+  good: {off: {helps: 0}, on: {helps: 1}}
+  bad: {off: {harms: 0}, on: {harms: 1}}
+design: {seeds: 3}
+outcome: {metric: score, minimum_effect: 0.5}
+curves: [progress]
+"""
 
 
 def command(*words):

@@ -4,19 +4,8 @@ import re
 
 import pytest
 
-from tests.shell import write
+from tests.shell import PLANTED, STUDY, write
 
-PLANTED = "studies/planted.yaml"
-STUDY = """
-name: small
-target: ablate.targets.planted:train
-fixes:
-  good: {off: {helps: 0}, on: {helps: 1}}
-  bad: {off: {harms: 0}, on: {harms: 1}}
-design: {seeds: 3}
-outcome: {metric: score, minimum_effect: 0.5}
-curves: [progress]
-"""
 TARGET = "ablate.targets.planted:train"
 #: What is wrong → (what of the good study is replaced, by what, the line that says so).
 BAD = {

@@ -8,21 +8,10 @@ import sys
 
 import pytest
 
-from tests.shell import command, environment, rows, verdict, wait_for, write
+from tests.shell import PLANTED, STUDY, command, environment, rows, verdict, wait_for, write
 
-PLANTED = "studies/planted.yaml"
 INLINE = ("--engine", "inline")
 UNTRACKED = (*INLINE, "--tracking-uri", "none")
-STUDY = """
-name: small
-target: ablate.targets.planted:train
-fixes:
-  good: {off: {helps: 0}, on: {helps: 1}}
-  bad: {off: {harms: 0}, on: {harms: 1}}
-design: {seeds: 3}
-outcome: {metric: score, minimum_effect: 0.5}
-curves: [progress]
-"""
 
 
 def verdict_of(out):
