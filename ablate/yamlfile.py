@@ -1,7 +1,7 @@
 """The only reader of YAML: of study files, and of the values of `--set`.
 
 YAML 1.2 is read, where `on` and `off` are words and not booleans. A file names no code: only YAML's own kinds of value are made,
-and any other tag is refused. What is read is bounded before anything walks it: 10,000 plain values take ruamel 0.4 s on one core
+and any other tag is refused. What is read is bounded before anything walks it: 5,000 plain values take ruamel 0.2 s on one core
 of the machine in benchmarks/RESULTS.md, and the largest study here holds some 700 in 7 KB.
 """
 
@@ -19,16 +19,18 @@ from ruamel.yaml import YAML
 from ruamel.yaml.composer import Composer, MaxDepthExceededError
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.scanner import Scanner
 
 from ablate.errors import BadInput
 from ablate.shown import one_line, shown
 
 #: What a file may hold: bytes; values, what an alias stands for counted each time; levels of lists and mappings.
-MOST_BYTES, MOST_VALUES, MOST_LEVELS = 128 * 1024, 10_000, 40
+MOST_BYTES, MOST_VALUES, MOST_LEVELS = 128 * 1024, 5_000, 40
 #: Whole numbers that a study can hold: those of 64 bits, signed or not. Random seeds go no further, nor do JSON and Parquet.
 LEAST, GREATEST = -(2**63), 2**64 - 1
 #: What no text of a study can hold, since UTF-8 or a data base can't: halves of surrogate pairs, and NUL.
 NO_TEXT = re.compile("[\x00\ud800-\udfff]")
+TOO_DEEP = f"holds lists or mappings more than {MOST_LEVELS} deep; make it flatter"
 _DUPLICATE = re.compile(r'(found duplicate key ".*?") with value.*', re.DOTALL)
 
 
@@ -56,6 +58,7 @@ def parse_yaml(text: str) -> Any:
         Refused: if it isn't YAML 1.2 or holds too much.
     """
     reader = YAML(typ="safe", pure=True)
+    reader.Scanner = _Shallow
     reader.Composer = _Counting
     reader.max_depth = MOST_LEVELS
     try:
@@ -65,12 +68,12 @@ def parse_yaml(text: str) -> Any:
     except Refused:
         raise
     except MaxDepthExceededError as error:
-        raise Refused(f"{_place(error)}holds lists or mappings more than {MOST_LEVELS} deep; make it flatter") from None
+        raise Refused(f"{_place(error)}{TOO_DEEP}") from None
     except YAMLError as error:
         problem = _DUPLICATE.sub(r"\1", str(getattr(error, "problem", None) or error))
         raise Refused(f"{_place(error)}not valid YAML ({one_line(problem, 200)}); mend that line") from None
     except RecursionError:
-        raise Refused(f"holds lists or mappings more than {MOST_LEVELS} deep; make it flatter") from None
+        raise Refused(TOO_DEEP) from None
     except Exception as error:  # ruamel's constructors raise their own, as ValueError for 2020-13-45
         raise Refused(f"not valid YAML ({one_line(f'{type(error).__name__}: {error}', 200)}); mend it") from None
 
@@ -105,8 +108,20 @@ def _kind(mode: int) -> str:
 
 
 def _place(error: YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
+    return _at(getattr(error, "problem_mark", None))
+
+
+def _at(mark: Any) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+
+
+class _Shallow(Scanner):
+    """Refuses brackets in brackets without end: to look ahead for what might be a key takes the square of their number."""
+
+    def fetch_flow_collection_start(self, TokenClass: Any, to_push: str) -> None:
+        if self.flow_level >= MOST_LEVELS:
+            raise Refused(f"{_at(self.reader.get_mark())}{TOO_DEEP}")
+        super().fetch_flow_collection_start(TokenClass, to_push)
 
 
 class _Counting(Composer):

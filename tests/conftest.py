@@ -18,6 +18,10 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("ablate")
 
 
+# Servers that tests start need no workers for jobs, each of which imports all of MLflow.
+os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory):
     """Pretrained weights of tests stay out of the user's cache, and tests don't find the user's."""

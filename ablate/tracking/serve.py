@@ -24,6 +24,8 @@ from ablate.tracking.store import SETTINGS, Experiment, client, reason
 from ablate.tracking.views import VIEWS
 
 HOST = "127.0.0.1"
+#: No workers for jobs of the server's own (it judges agents by them): each imports all of MLflow, six in all.
+WITHOUT_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 #: Seconds that the server has to answer, and to end.
 STARTING, ENDING = 120, 10
 
@@ -97,11 +99,12 @@ def serving(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     Raises:
         BadInput: if it ends before it answers.
     """
+    # The store's address may hold a password, and so is no word of the command.
     words = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)]
     with TemporaryFile() as log:
         server = subprocess.Popen(
             [*words, "--workers", "1"],
-            env={**SETTINGS, **os.environ, "MLFLOW_BACKEND_STORE_URI": uri},  # which may hold a password: no word of a command
+            env={**SETTINGS, **WITHOUT_JOBS, **os.environ, "MLFLOW_BACKEND_STORE_URI": uri},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
