@@ -14,12 +14,13 @@ from torch import Tensor
 
 from ablate.targets.region_clip.boxes import annotated, keep, valid
 from ablate.targets.region_clip.finehard import MALFORMED_BOX, NOT_FINITE, REVERSED, Fault, Row
-from ablate.targets.region_clip.inputs import Inputs, inputs_of
+from ablate.targets.region_clip.inputs import Inputs, inputs_of, model_fingerprint
 from ablate.targets.region_clip.photos import pixels
 from ablate.targets.region_clip.roi import Pooling, cell_weights
-from ablate.targets.region_clip.scenes import SMALL_AREA, make_scenes
+from ablate.targets.region_clip.scenes import SMALL_AREA, VERSION, make_scenes
+from ablate.targets.region_clip.shared import Arrays, shared
 from ablate.targets.region_clip.source import Source, order, split
-from ablate.targets.region_clip.tokens import Tokenizer
+from ablate.targets.region_clip.tokens import SceneTokenizer, Tokenizer
 
 Ints = NDArray[np.int64]
 #: Faults of a box that leave the rest of its row usable.
@@ -80,11 +81,19 @@ def training_set(params: Mapping[str, Any], seed: int) -> TrainingSet:
 @lru_cache(maxsize=2)
 def _scenes(count: int, seed: int, invalid_rate: float, model: str, source: Source) -> TrainingSet:
     inputs = inputs_of({"model": model, **vars(source)})
-    made = make_scenes(count, seed, invalid_rate=invalid_rate, size=inputs.size)
-    expressions = _padded([list(texts) for texts in made.expressions], made.boxes.shape[1], inputs)
-    captions = encode_all(inputs.tokenizer, made.captions, inputs.words)[:, None]
-    said = quality(made.boxes[annotated(made.boxes, made.counts)])
-    return TrainingSet(made.images, np.arange(count), made.boxes, made.counts, expressions, captions, said)
+
+    def make() -> Arrays:
+        made = make_scenes(count, seed, invalid_rate=invalid_rate, size=inputs.size)
+        expressions = _padded([list(texts) for texts in made.expressions], made.boxes.shape[1], inputs)
+        captions = encode_all(inputs.tokenizer, made.captions, inputs.words)[:, None]
+        parts: Arrays = {"images": made.images, "boxes": made.boxes, "counts": made.counts}
+        return parts | {"expressions": expressions, "captions": captions}
+
+    tokens = "words" if isinstance(inputs.tokenizer, SceneTokenizer) else model_fingerprint(model) or model
+    made_of = {"count": count, "seed": seed, "invalid_rate": invalid_rate, "size": inputs.size, "tokens": tokens}
+    found = shared("scenes", {**made_of, "version": VERSION, "numpy": np.__version__}, make)
+    images, boxes, counts, expressions, captions = found.values()
+    return TrainingSet(images, np.arange(count), boxes, counts, expressions, captions, quality(boxes[annotated(boxes, counts)]))
 
 
 @lru_cache(maxsize=2)

@@ -6,7 +6,6 @@ import copy
 import hashlib
 import json
 import math
-import os
 import pickle
 import shutil
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,6 @@ from typing import Any
 
 import filelock
 import numpy as np
-import platformdirs
 import torch
 from numpy.typing import NDArray
 from transformers.models.clip.modeling_clip import CLIPModel
@@ -31,6 +29,7 @@ from ablate.targets.region_clip.model import RegionCLIP, build_clip, contrastive
 from ablate.targets.region_clip.photos import pixels
 from ablate.targets.region_clip.scenes import make_scenes
 from ablate.targets.region_clip.settings import SMALL
+from ablate.targets.region_clip.shared import cache_folder
 from ablate.targets.region_clip.source import Source, fingerprint, split, usable
 
 #: Raise when this file, the scenes or the model change what pretraining gives.
@@ -45,11 +44,6 @@ IMAGES = 4096
 #: The multiplier of the logits: CLIP starts at 1/0.07 and learns to raise it until it is clipped at 100 (Radford et al. 2021,
 #: sec. 2.5). Here, where training is too short to learn that, it is raised over the first part of the steps.
 FIRST_SCALE, LAST_SCALE, RAISED_OVER = 1 / 0.07, 100.0, 0.3
-
-
-def cache_folder() -> Path:
-    """Where made weights are kept: $ABLATE_CACHE, or the user's cache folder."""
-    return Path(os.environ.get("ABLATE_CACHE") or platformdirs.user_cache_dir("ablate"))
 
 
 def start_path(params: Mapping[str, Any]) -> Path:
