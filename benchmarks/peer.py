@@ -41,7 +41,7 @@ def params_of(study: Study, on: dict[str, bool], changes: dict[str, Any]) -> dic
 def run_grid(out: Path, seeds: int, changes: dict[str, Any], attention: str) -> list[dict[str, Any]]:
     """Every arm with every seed, a trial each; what came of them."""
     study, trials = load_study(STUDY), list[dict[str, Any]]()
-    grid = {**{name: [False, True] for name in study.fixes}, "seed": list(range(seeds))}
+    grid: dict[str, list[Any]] = {**{name: [False, True] for name in study.fixes}, "seed": list(range(seeds))}
     mlflow.set_tracking_uri(f"sqlite:///{out}/mlflow.db")
     mlflow.set_experiment(study.name)
 

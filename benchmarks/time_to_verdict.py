@@ -2,8 +2,8 @@
 
 Both train the factorial of `studies/three_fixes.yaml` without its sweeps, 2³ arms × 6 seeds: the baseline (`peer.py`) by an
 Optuna grid around a transformers `Trainer`, one trial after another; ours by `python -m ablate run`, which trains one run more
-(a repetition, as a check), analyses and writes the report. Each is a process with fresh stores, timed from its start to its end,
-in turn; pretrained weights are there before. The ratio is of the two in one repeat.
+(a repetition, as a check), analyses and writes the report. Each is a process with fresh stores, timed from start to end, in
+turn; pretrained weights are there before. The ratio is of the two in one repeat.
 
 Then it is checked that both trained the same (`race/agreement.py`), and the exit code is 1 where they didn't; and a table says
 what each of our savings is worth alone. It needs `accelerate`, and a machine that does nothing else.
@@ -22,7 +22,7 @@ from pathlib import Path
 from ablate.study import load_study
 from ablate.targets.region_clip.settings import resolve
 from ablate.targets.region_clip.start import ensure_start
-from benchmarks.race.agreement import Check, markdown, of_ours, of_peer, outcomes, rough, tight
+from benchmarks.race.agreement import Check, described, markdown, of_ours, of_peer, rough, tight
 from benchmarks.race.processes import STUDY, ours, peer
 from benchmarks.race.shares import shares
 
@@ -43,7 +43,7 @@ def race(home: Path, repeats: int, seeds: int, words: tuple[str, ...]) -> tuple[
     for name, of in (("min", min), ("median", statistics.median), ("max", max)):
         rows.append(f"| {name} | {of(columns[0]):.1f} | {of(columns[1]):.1f} | **{of(ratios):.2f}** |")
     theirs, mine = of_peer(home / f"peer-{repeats - 1}"), of_ours(home / f"ours-{repeats - 1}", seeds)
-    rows += ["", f"Effects on top-1: peer {outcomes(theirs)}, ablate {outcomes(mine)}."]
+    rows += ["", f"- peer: effects on top-1 {described(theirs)}", f"- ablate: {described(mine)}"]
     study = load_study(STUDY)
     return "\n".join(rows), rough(theirs, mine, resolve(study.params)["gradient_accumulation"], study.outcome.minimum_effect)
 
@@ -74,8 +74,8 @@ def main(words: list[str] | None = None) -> int:
         ensure_start(resolve(load_study(STUDY).params))
         times, checks = race(home, chosen.repeats, chosen.seeds, theirs)
         closely = exact(home, theirs)
-        print(f"{os.cpu_count()} cores; load when it began {load:.1f}\n\n{times}\n")
-        print(f"{markdown('bf16, absolute difference', checks)}\n\n{markdown('fp32, absolute difference', closely)}", flush=True)
+        tables = [times, markdown("bf16, absolute difference", checks), markdown("fp32, absolute difference", closely)]
+        print("\n\n".join([f"{os.cpu_count()} cores; load when it began {load:.1f}", *tables]), flush=True)
         if chosen.share_seeds:
             print(f"\n{shares(home / 'shares', chosen.share_seeds)}")
     finally:

@@ -60,8 +60,8 @@ class PlainRegionCLIP(nn.Module):
         return functional.normalize(self.clip.text_projection(pooled).float(), dim=-1)
 
     def _dense(self, patches: Tensor) -> Tensor:
-        """FG-CLIP's feature maps, [n, dim, rows, columns]: what enters the last vision layer, [n, patches, hidden], through that
-        layer without its attention."""
+        """FG-CLIP's feature maps, [n, dim, rows, columns]: the last vision layer without its attention, over what enters it,
+        [n, patches, hidden]."""
         vision, last = self.clip.vision_model, self.clip.vision_model.encoder.layers[-1]
         patches = patches + last.self_attn.out_proj(last.self_attn.v_proj(last.layer_norm1(patches)))
         patches = patches + last.mlp(last.layer_norm2(patches))

@@ -66,10 +66,10 @@ class Losses:
 class RegionTrainer(Trainer):
     """The region training as a Trainer: the loss of a micro-batch, its probes, and the held-out evaluation."""
 
-    def __init__(self, params: dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.params = params
-        self.bank = MemoryBank(params["bank_size"], params["bank_warmup"], self.model.dim)
+    def __init__(self, params: dict[str, Any], model: PlainRegionCLIP, **kwargs: Any) -> None:
+        super().__init__(model=model, **kwargs)
+        self.params, self.network = params, model
+        self.bank = MemoryBank(params["bank_size"], params["bank_warmup"], model.dim)
         self.losses, self.final = Losses([], []), dict[str, float]()
         self._probes: defaultdict[str, list[float]] = defaultdict(list)
 
@@ -133,9 +133,9 @@ class RegionTrainer(Trainer):
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """The held-out evaluation, logged."""
-        self.model.eval()
-        self.final = evaluate(self.model, self.params)
-        self.model.train()
+        self.network.eval()
+        self.final = evaluate(self.network, self.params)
+        self.network.train()
         self.log(dict(self.final))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, self.final)
         return self.final
@@ -193,7 +193,7 @@ def train_trial(params: dict[str, Any], seed: int, folder: Path, attention: str,
     model = make_model(params, attention)
     trainer = RegionTrainer(
         params,
-        model=model,
+        model,
         args=args,
         data_collator=collate,
         train_dataset=Images(training_set(params, seed), params),

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -62,7 +63,7 @@ def micro_batches() -> float:
     params = _params()
     torch.set_num_threads(1)
     whole, apart = median_seconds(step(), step(apart=True))
-    return (apart - whole) * params["forwards"] / params["gradient_accumulation"]
+    return (apart - whole) * int(params["forwards"]) / int(params["gradient_accumulation"])
 
 
 #: One more line adds a variant.
@@ -93,7 +94,7 @@ def shares(home: Path, seeds: int) -> str:
     return "\n".join(rows)
 
 
-def _params() -> dict[str, object]:
+def _params() -> dict[str, Any]:
     """The all-off arm's."""
     study = load_study(STUDY)
     params = dict(study.params)
