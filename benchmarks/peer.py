@@ -23,6 +23,7 @@ import torch
 
 from ablate.analysis.layout import arm_label
 from ablate.study import Study, load_study, parse_value
+from ablate.targets.region_clip.data import training_set
 from ablate.targets.region_clip.settings import resolve
 from benchmarks.baseline.training import train_trial
 
@@ -42,6 +43,7 @@ def run_grid(out: Path, seeds: int, changes: dict[str, Any], attention: str) -> 
     """Every arm with every seed, a trial each; what came of them."""
     study, trials = load_study(STUDY), list[dict[str, Any]]()
     grid: dict[str, list[Any]] = {**{name: [False, True] for name in study.fixes}, "seed": list(range(seeds))}
+    data = [training_set(resolve({**study.params, **changes}), seed) for seed in range(seeds)]  # the same in all arms of a seed
     mlflow.set_tracking_uri(f"sqlite:///{out}/mlflow.db")
     mlflow.set_experiment(study.name)
 
@@ -52,7 +54,7 @@ def run_grid(out: Path, seeds: int, changes: dict[str, Any], attention: str) -> 
         arm = arm_label([name for name in on if on[name]], list(on))
         with mlflow.start_run(run_name=f"{arm} seed {seed}"):
             mlflow.log_params(trial.params)
-            trained = train_trial(params_of(study, on, changes), seed, out, attention, "mlflow")
+            trained = train_trial(params_of(study, on, changes), data[seed], seed, out, attention, "mlflow")
         losses = {"region": trained.losses.region, "global": trained.losses.whole}
         seconds = time.perf_counter() - started
         trials.append({"arm": arm, "seed": seed, "seconds": seconds, "losses": losses, "metrics": trained.final})

@@ -17,7 +17,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerContr
 
 from ablate.targets.region_clip.bank import MemoryBank
 from ablate.targets.region_clip.boxes import keep
-from ablate.targets.region_clip.data import TrainingSet, training_set
+from ablate.targets.region_clip.data import TrainingSet
 from ablate.targets.region_clip.inputs import inputs_of
 from ablate.targets.region_clip.model import contrastive_loss
 from ablate.targets.region_clip.start import load_start
@@ -165,11 +165,14 @@ def make_model(params: Mapping[str, Any], attention: str) -> PlainRegionCLIP:
     return model.to(torch.bfloat16 if params["precision"] == "bf16" else torch.float32)
 
 
-def train_trial(params: dict[str, Any], seed: int, folder: Path, attention: str, report_to: str) -> RegionTrainer:
+def train_trial(
+    params: dict[str, Any], data: TrainingSet, seed: int, folder: Path, attention: str = "sdpa", report_to: str = "none"
+) -> RegionTrainer:
     """Train once; the trainer has the losses of each forward and the final metrics.
 
     Args:
         params: resolved.
+        data: the seed's, in its order.
         folder: where Trainer would write.
         attention: transformers' implementation.
         report_to: `mlflow` or `none`.
@@ -196,7 +199,7 @@ def train_trial(params: dict[str, Any], seed: int, folder: Path, attention: str,
         model,
         args=args,
         data_collator=collate,
-        train_dataset=Images(training_set(params, seed), params),
+        train_dataset=Images(data, params),
         callbacks=[EvaluateEvery(params["eval_every"])],
         optimizers=(MasterAdamW(model, params["lr"], params["weight_decay"]), None),
     )

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from ablate.targets.region_clip.data import training_set
 from benchmarks.baseline.training import train_trial
 from tests.targets.small import by_metric, settled, trained
 
@@ -17,7 +18,8 @@ ARMS = {
 def test_a_plain_trainer_loses_the_same_in_each_forward(arm, tmp_path):
     changes = {"forwards": 16, "precision": "fp32", "invalid_rate": 0.2, "eval_every": 8, "bank_size": 16, **ARMS[arm]}
     final, run = trained(seed=3, **changes)
-    peer = train_trial(settled(**changes), 3, tmp_path, "sdpa", "none")
+    params = settled(**changes)
+    peer = train_trial(params, training_set(params, 3), 3, tmp_path)
 
     seen = by_metric(run)
     assert len(peer.losses.whole) == 16
