@@ -56,7 +56,7 @@ def _scale(case: Case, only: Sequence[str], notes: list[str]) -> int:
 
 def _measured(name: str, case: Case) -> Measured:
     try:
-        return alone(measure, name, case)
+        return alone(measure, case, name)
     except RuntimeError as error:
         return Measured(why=f"failed: {error}")
 

@@ -13,8 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.onegpu.programs import Eager
 from benchmarks.onegpu.setting import Setting
 
-#: Bytes a weight moves a step: read forward and backward; its gradient written and read; the float32 weight and AdamW's two moments
-#: read and written; and, in bf16, the rounded weight written.
+#: Bytes a weight moves a step: read forward and backward; its gradient written and read; the float32 weight and AdamW's two
+#: moments read and written; and, in bf16, the rounded weight written.
 BYTES_A_WEIGHT = {"bf16": 2 * 2 + 2 * 2 + 3 * 8 + 2, "fp32": 2 * 4 + 2 * 4 + 3 * 8}
 
 

@@ -29,8 +29,8 @@ class Frame(NamedTuple):
         expressions: token ids, [T, words].
         captions: token ids, [N, texts an image, words].
         weight: one over the boxes of its micro-batch, zero for padding, [T].
-        allowed: the candidates of each box, [T, 2 T + K]: of its own micro-batch, of earlier ones that are in the bank by then, and
-            of the bank as the window begins.
+        allowed: the candidates of each box, [T, 2 T + K]: of its own micro-batch, of earlier ones that are in the bank by then,
+            and of the bank as the window begins.
         carry: where among the bank and this window's pairs the next window's bank comes from, oldest first, [K].
     """
 
@@ -67,15 +67,12 @@ def frames(of: Setting, shape: Shape) -> list[Frame]:
     for window in 2 * of.windows(device=torch.device("cpu")):
         forwards = range(forward, forward + len(window.sizes))
         allowed, carry, held = bank_plan(window.sizes, forwards, held, shape.boxes, size, warmup)
-        parts = *_boxes(window, shape), allowed, carry
-        found.append(Frame(*(torch.as_tensor(part).to(of.device) for part in _ordered(window, parts))))
+        boxes, at, expressions, weight = _boxes(window, shape)
+        masks = torch.from_numpy(allowed), torch.from_numpy(carry)
+        frame = Frame(window.images, boxes, at, expressions, window.captions, weight, *masks)
+        found.append(Frame(*(part.to(of.device) for part in frame)))
         forward = forwards.stop
     return found
-
-
-def _ordered(window: Window, parts: Sequence[Tensor | NDArray[np.generic]]) -> tuple[Tensor | NDArray[np.generic], ...]:
-    boxes, at, expressions, weight, allowed, carry = parts
-    return window.images, boxes, at, expressions, window.captions, weight, allowed, carry
 
 
 def _boxes(window: Window, shape: Shape) -> tuple[Tensor, Tensor, Tensor, Tensor]:

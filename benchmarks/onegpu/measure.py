@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import TypeVar
 
@@ -58,7 +60,7 @@ class Measured:
     why: str = ""
 
 
-def measure(name: str, case: Case) -> Measured:
+def measure(case: Case, name: str) -> Measured:
     """Verify and time a row; where it can't be run, say why."""
     row = row_named(case.scale, name)
     if why := row.lacks(case.device):
@@ -122,15 +124,13 @@ def packed_runs(row: Row, case: Case) -> float:
         worker.start()
     for worker in workers:
         worker.join()
-    found = [end.recv() if end.poll() else "a process died" for end, _ in ends]
+    found: list[float | str] = [end.recv() if end.poll() else "a process died" for end, _ in ends]
     if said := [answer for answer in found if isinstance(answer, str)]:
         raise RuntimeError(min(said, key=lambda text: "BrokenBarrier" in text))  # the cause rather than who waited for it
-    return float(sum(found))
+    return sum(float(answer) for answer in found)
 
 
-def _worker(
-    name: str, case: Case, barrier: multiprocessing.synchronize.Barrier, end: multiprocessing.connection.Connection
-) -> None:
+def _worker(name: str, case: Case, barrier: Barrier, end: Connection) -> None:
     try:
         end.send(runs_an_hour(row_named(case.scale, name), case, lambda: barrier.wait(READY)))
     except RuntimeError as error:
@@ -148,11 +148,13 @@ def floor(case: Case) -> Floor:
     return floor_of(case.setting())
 
 
-def alone(work: Callable[..., Found], *given: object) -> Found:
-    """What work returns in a process of its own: an error on a GPU takes all else in its process with it.
+def alone(work: Callable[..., Found], case: Case, *given: object) -> Found:
+    """What `work(case, ...)` returns; on a GPU in a process of its own, since an error there takes the process's memory with it.
 
     Raises:
         RuntimeError: if the process dies.
     """
+    if case.device == "cpu":
+        return work(case, *given)
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(work, *given).result()
+        return pool.submit(work, case, *given).result()

@@ -81,14 +81,14 @@ def frame_at(each: Sequence[Frame], place: int) -> Frame:
 
 
 class Static:
-    """Fixed shapes, one training; compiled where asked for."""
+    """Fixed shapes, one training; compiled where a backend is named."""
 
-    def __init__(self, of: Setting, compiled: bool = False) -> None:
+    def __init__(self, of: Setting, backend: str = "") -> None:
         torch._dynamo.reset()
         self.module = StaticLoss(of)
         self.losses: Callable[..., tuple[Tensor, Tensor, Tensor]] = self.module
-        if compiled:
-            self.losses = torch.compile(self.module, fullgraph=True, dynamic=False)
+        if backend:
+            self.losses = torch.compile(self.module, backend=backend, fullgraph=True, dynamic=False)
         self.optimizer = Optimizer(self.module.model, of.params["lr"], of.params["weight_decay"])
         self.start = [weight.detach().clone() for weight in self.optimizer.weights]
         self.frames = frames(of, shape_of([of]))

@@ -12,6 +12,7 @@ from benchmarks.onegpu.setting import Setting, arms
 from benchmarks.onegpu.stacking import Stacked
 
 CUDA, COMPILER = "needs CUDA", "needs a C++ compiler"
+INDUCTOR = "inductor"
 EAGER, FOLDED = "eager, forward by forward", "folded, eager"
 
 
@@ -45,14 +46,14 @@ class Row:
 def rows(scale: str) -> list[Row]:
     """All rows of a scale: folding, graphs, packing, stacking."""
     packed = (2,) if scale == "tiny" else (2, 4, 8)
-    stacked = {"tiny": (8,), "small": (8, 48), "vit": (8, 16)}[scale]
+    stacked = {"tiny": (8,), "small": (8, 48), "vit": (4, 8)}[scale]
     return [
         Row(EAGER, lambda of: Eager(of[0], apart=True)),
         Row(FOLDED, _eager),
         Row("folded, fixed shapes", lambda of: Static(of[0])),
         Row("folded, CUDA graph", _graphed, needs=(CUDA,)),
-        Row("folded, torch.compile", lambda of: Static(of[0], compiled=True), needs=(COMPILER,)),
-        Row("folded, torch.compile, CUDA graph", lambda of: Graphed(Static(of[0], compiled=True)), needs=(CUDA, COMPILER)),
+        Row("folded, torch.compile", lambda of: Static(of[0], INDUCTOR), needs=(COMPILER,)),
+        Row("folded, torch.compile, CUDA graph", lambda of: Graphed(Static(of[0], INDUCTOR)), needs=(CUDA, COMPILER)),
         *(Row(f"packed: {k} processes, folded, eager", _eager, processes=k) for k in packed),
         *(Row(f"packed: {k} processes, folded, CUDA graph", _graphed, processes=k, needs=(CUDA,)) for k in packed),
         *(Row(f"stacked: {n} arms × seeds", Stacked, together=n) for n in stacked),

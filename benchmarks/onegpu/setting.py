@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from transformers import CLIPConfig, CLIPModel
 
-from ablate.targets.region_clip import resolve
 from ablate.targets.region_clip.data import Window, training_set, windows
+from ablate.targets.region_clip.settings import resolve
 
 #: Windows that a program is verified on, and that its time is taken over again and again.
 WINDOWS = 8

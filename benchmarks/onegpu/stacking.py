@@ -28,12 +28,11 @@ class Stacked:
         weights, self.buffers = stack_module_state(modules)
         self.base, self.dtype = modules[0], {name: weight.dtype for name, weight in weights.items()}
         self.masters = {name: weight.detach().float().requires_grad_() for name, weight in weights.items()}
-        self.start = {name: master.detach().clone() for name, master in self.masters.items()}
+        self.start = {name: master.detach().to("cpu", copy=True) for name, master in self.masters.items()}
         self.optimizer = _adam(self.masters, first)
         shape = shape_of(of)
-        self.frames = [
-            Frame(*map(torch.stack, zip(*place, strict=True))) for place in zip(*(frames(s, shape) for s in of), strict=True)
-        ]
+        each = zip(*(frames(one, shape) for one in of), strict=True)
+        self.frames = [Frame(*map(torch.stack, zip(*place, strict=True))) for place in each]
         self.input = Frame(*(part.clone() for part in self.frames[0]))
         size = len(of), first.params["bank_size"], self.base.model.dim
         self.bank = [torch.zeros(size, device=first.device) for _ in range(2)]
@@ -77,7 +76,7 @@ class Stacked:
 
 
 def _adam(masters: State, of: Setting) -> torch.optim.Optimizer:
-    """`ablate.targets.region_clip.optimizer.Optimizer`'s AdamW; a stacked vector has two dimensions, and is not decayed either."""
+    """`ablate.targets.region_clip.optimizer.Optimizer`'s; a stacked vector has two dimensions, and is not decayed either."""
     matrices = [master for master in masters.values() if master.ndim > 2]
     others = [master for master in masters.values() if master.ndim <= 2]
     groups = [{"params": matrices, "weight_decay": of.params["weight_decay"]}, {"params": others, "weight_decay": 0.0}]

@@ -1,7 +1,7 @@
 """The losses of a window without a shape that depends on its content, on transformers' own layers.
 
-It is the arithmetic of `ablate.targets.region_clip.loop.Trainer` once more, and verified against it. No value goes to the host, so
-that a GPU can replay it, a compiler sees it whole, and `torch.func` can run many of it at once.
+It is the arithmetic of `ablate.targets.region_clip.loop.Trainer` once more, and verified against it. No value goes to the host,
+so that a GPU can replay it, a compiler sees it whole, and `torch.func` can run many of it at once.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers.models.clip.modeling_clip import CLIPEncoderLayer
 
 from ablate.targets.region_clip.inputs import inputs_of
 from ablate.targets.region_clip.loop import make_model
@@ -21,6 +22,9 @@ class StaticLoss(nn.Module):
 
     Of the params, the bank takes zeros and after the loss, and serves both sides.
     """
+
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self, of: Setting) -> None:
         super().__init__()
@@ -84,7 +88,8 @@ class StaticLoss(nn.Module):
         cut = pixels.unfold(2, kernel.shape[2], kernel.shape[2]).unfold(3, kernel.shape[3], kernel.shape[3])
         patches = cut.permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2) @ kernel.flatten(1).T
         token = embeddings.class_embedding.expand(len(images), 1, -1)
-        return torch.cat([token, patches], dim=1) + embeddings.position_embedding.weight
+        embedded: Tensor = torch.cat([token, patches], dim=1) + embeddings.position_embedding.weight
+        return embedded
 
     def _read(self, ids: Tensor) -> Tensor:
         """Text embeddings of norm 1, [texts, dim]."""
@@ -105,17 +110,19 @@ class StaticLoss(nn.Module):
         scale = self.model.clip.logit_scale.float().exp()
         logits = scale * images.unflatten(0, (-1, 1, self.batch)) @ texts.transpose(2, 3)
         own = logits.diagonal(dim1=2, dim2=3)
-        return ((logits.logsumexp(3) + logits.logsumexp(2)) / 2 - own).mean(2).sum()
+        loss: Tensor = ((logits.logsumexp(3) + logits.logsumexp(2)) / 2 - own).mean(2).sum()
+        return loss
 
 
-def block(layer: nn.Module, hidden: Tensor, causal: bool = False, asked: int | None = None) -> Tensor:
+def block(layer: CLIPEncoderLayer, hidden: Tensor, causal: bool = False, asked: int | None = None) -> Tensor:
     """A CLIP layer over [n, places, hidden]; only the first places ask where so `asked`, and only they are returned."""
     attention, normed = layer.self_attn, layer.layer_norm1(hidden)
     projected = attention.q_proj(normed[:, :asked]), attention.k_proj(normed), attention.v_proj(normed)
-    heads = (part.unflatten(2, (attention.num_heads, -1)).transpose(1, 2) for part in projected)
-    attended = functional.scaled_dot_product_attention(*heads, is_causal=causal, scale=attention.scale)
+    query, key, value = (part.unflatten(2, (attention.num_heads, -1)).transpose(1, 2) for part in projected)
+    attended = functional.scaled_dot_product_attention(query, key, value, is_causal=causal, scale=attention.scale)
     hidden = hidden[:, :asked] + attention.out_proj(attended.transpose(1, 2).flatten(2))
-    return hidden + layer.mlp(layer.layer_norm2(hidden))
+    after: Tensor = hidden + layer.mlp(layer.layer_norm2(hidden))
+    return after
 
 
 def pool(maps: Tensor, boxes: Tensor) -> Tensor:

@@ -40,8 +40,9 @@ def _figures(found: Measured, every: Mapping[str, Measured], floor: Floor | None
 
 def floor_line(on: str, scale: str, floor: Floor) -> str:
     """What the last column is a share of."""
-    bound = "arithmetic" if floor.flops / floor.rate > floor.traffic / floor.bandwidth else "traffic"
+    slower = "arithmetic" if floor.flops / floor.rate > floor.traffic / floor.bandwidth else "traffic"
     return (
-        f"{TITLES[scale]} on {on}: a step takes {floor.flops / 1e12:.3g} TFLOP and moves {floor.traffic / 1e9:.3g} GB, at {floor.rate / 1e12:.3g} "
-        f"TFLOP/s and {floor.bandwidth / 1e9:.3g} GB/s measured in the same call: at least {1e3 * floor.seconds:.3g} ms ({bound})."
+        f"{TITLES[scale]} on {on}: a step takes {floor.flops / 1e12:.3g} TFLOP and moves {floor.traffic / 1e9:.3g} GB. "
+        f"At {floor.rate / 1e12:.3g} TFLOP/s and {floor.bandwidth / 1e9:.3g} GB/s, measured in the same call, that is at least "
+        f"{1e3 * floor.seconds:.3g} ms ({slower})."
     )
