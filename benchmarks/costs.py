@@ -24,9 +24,10 @@ from ablate.target import load_target
 from ablate.targets.region_clip import resolve, train
 from ablate.targets.region_clip.data import training_set, windows
 from ablate.targets.region_clip.evaluate import evaluate, held_out
-from ablate.targets.region_clip.loop import Trainer, make_bank, make_model
+from ablate.targets.region_clip.loop import make_bank, make_model
 from ablate.targets.region_clip.optimizer import Optimizer
 from ablate.targets.region_clip.probes import Probes
+from ablate.targets.region_clip.trainer import Trainer
 from ablate.tracking import MLflowTracker
 from ablate.trials import Trials
 

@@ -20,12 +20,13 @@ from transformers import CLIPConfig, CLIPModel
 from ablate.run import Run
 from ablate.targets.region_clip import resolve, train
 from ablate.targets.region_clip.data import training_set, windows
-from ablate.targets.region_clip.loop import Trainer, make_bank, make_model
+from ablate.targets.region_clip.loop import make_bank, make_model
 from ablate.targets.region_clip.model import RegionCLIP, build_clip, contrastive_loss
 from ablate.targets.region_clip.optimizer import Optimizer
 from ablate.targets.region_clip.probes import Probes
 from ablate.targets.region_clip.scenes import make_scenes
 from ablate.targets.region_clip.tokens import SceneTokenizer
+from ablate.targets.region_clip.trainer import Trainer
 
 CPU = torch.device("cpu")
 SEEDS = (100, 101, 102)

@@ -9,10 +9,11 @@ from torch.nn import functional
 from ablate.run import Run
 from ablate.targets.region_clip.bank import MemoryBank
 from ablate.targets.region_clip.data import training_set, windows
-from ablate.targets.region_clip.loop import Trainer, make_bank, make_model
+from ablate.targets.region_clip.loop import make_bank, make_model
 from ablate.targets.region_clip.model import contrastive_loss
 from ablate.targets.region_clip.optimizer import Optimizer
 from ablate.targets.region_clip.probes import Probes
+from ablate.targets.region_clip.trainer import Trainer
 from tests.targets.small import CPU, by_metric, probes, settled
 
 
