@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from ablate.run import Run
-from ablate.targets.region_clip.loop import Trainer, make_bank, make_model
+from ablate.targets.region_clip.loop import make_bank, make_model
 from ablate.targets.region_clip.optimizer import Optimizer
 from ablate.targets.region_clip.probes import Probes
+from ablate.targets.region_clip.trainer import Trainer
 from benchmarks.onegpu.frames import Frame, frames, shape_of
 from benchmarks.onegpu.setting import ACCUMULATION, WINDOWS, Setting
 from benchmarks.onegpu.static import StaticLoss
