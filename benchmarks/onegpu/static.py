@@ -1,6 +1,6 @@
 """The losses of a window without a shape that depends on its content, on transformers' own layers.
 
-It is the arithmetic of `ablate.targets.region_clip.trainer.Trainer` once more, and verified against it. No value goes to the host,
+It is the arithmetic of ablate's own `Trainer` once more, and verified against it. No value goes to the host,
 so that a GPU can replay it, a compiler sees it whole, and `torch.func` can run many of it at once.
 """
 
