@@ -131,7 +131,9 @@ def _seconds(plan: Plan, kept: Mapping[str, Record]) -> tuple[dict[str, float] |
     if timed:
         return dict.fromkeys(plan.cells, statistics.median(timed)), True
     estimate = plan.target.declaration.seconds
-    return ({key: estimate(cell.params) for key, cell in plan.cells.items()} if estimate else None), False
+    each = {key: estimate(cell.params) if estimate else None for key, cell in plan.cells.items()}
+    known = {key: seconds for key, seconds in each.items() if seconds is not None}
+    return (known if len(known) == len(each) else None), False
 
 
 def progress(plan: Plan, records: Records) -> dict[str, Any]:

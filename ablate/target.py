@@ -66,7 +66,7 @@ class Declaration:
             apart. Where it is not declared, the param `data` names it, if there is one.
         prepare: what all its runs need, made once before the first (a pretrained start).
             Called as `prepare(params)` by every worker at once; it makes a thing once and lets the others wait.
-        seconds: about how long a run with these params takes on one core, for `plan` before any was timed.
+        seconds: about how long a run with these params takes on one core, for `plan` before any was timed; None where unknown.
         quick: the params of `--quick`.
         diagnose: the params of `diagnose`: enough of a training to see its symptoms.
         units: of numeric params, as axes show them.
@@ -81,7 +81,7 @@ class Declaration:
     fingerprint: Callable[[Mapping[str, Any]], str] | None = None
     dataset: Callable[[Mapping[str, Any], int], Mapping[str, Any]] | None = None
     prepare: Callable[[Mapping[str, Any]], None] | None = None
-    seconds: Callable[[Mapping[str, Any]], float] | None = None
+    seconds: Callable[[Mapping[str, Any]], float | None] | None = None
     quick: Mapping[str, Any] = field(default_factory=dict)
     diagnose: Mapping[str, Any] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)

@@ -83,6 +83,11 @@ def device_for(asked: Device, resources: Resources) -> str:
     return "cuda" if asked is Device.cuda or (asked is Device.auto and resources.gpus) else "cpu"
 
 
+def taken_on(device: str, resources: Resources) -> Resources:
+    """What a training takes there: where a study that asks for GPUs is trained on a CPU, none of them."""
+    return resources if device == "cuda" else resources.model_copy(update={"gpus": 0})
+
+
 def check_place(device: Device, resources: Resources, engine: EngineName = EngineName.inline, address: str | None = None) -> None:
     """See, before anything is written, that what trainings are to run on is there.
 

@@ -33,6 +33,7 @@ from ablate.cli.options import (
     engine_for,
     planned,
     sync_command,
+    taken_on,
     write_all,
 )
 from ablate.cli.pages import tracking_from
@@ -113,7 +114,7 @@ def run(
         @contextmanager
         def trainer(most: int) -> Iterator[Engine]:
             with (
-                engine_for(engine, workers, ray_address, plan.study.resources, most) as started,
+                engine_for(engine, workers, ray_address, taken_on(on, plan.study.resources), most) as started,
                 sitting(records, study, *commands, engine.value, started.workers, on),
             ):
                 yield started

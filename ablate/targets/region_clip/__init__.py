@@ -12,7 +12,7 @@ from typing import Any
 from ablate.run import Run
 from ablate.target import declare
 from ablate.targets.region_clip.metrics import METRICS, UNITS
-from ablate.targets.region_clip.settings import ALIAS, DEFAULTS, resolve
+from ablate.targets.region_clip.settings import ALIAS, DEFAULTS, SMALL, resolve
 
 
 def check(params: Mapping[str, Any]) -> None:
@@ -23,6 +23,8 @@ def check(params: Mapping[str, Any]) -> None:
     """
     from ablate.targets.region_clip import inputs, source
 
+    if params["data"] != "scenes":  # before the model, for whose configuration a hub may have to be asked
+        source.check_there(params["data"])
     inputs.check_model(params["model"])
     if params["data"] != "scenes":
         source.check(params, inputs.image_size(params["model"]))
@@ -54,9 +56,11 @@ def prepare(params: Mapping[str, Any]) -> None:
     ensure_start(resolve(params))
 
 
-def seconds(params: Mapping[str, Any]) -> float:
+def seconds(params: Mapping[str, Any]) -> float | None:
     """About how long a run takes on one core, before any was timed: 1.8 ms an image trained on, 0.4 ms one evaluated
-    (default model; one core of the machine in benchmarks/RESULTS.md)."""
+    (default model; one core of the machine in benchmarks/RESULTS.md). None for a saved model: it may have any size."""
+    if params["model"] != SMALL:
+        return None
     evaluations = 2 + params["forwards"] // max(1, params["eval_every"])
     return float(params["forwards"] * params["batch_size"] * 0.0018 + evaluations * params["eval_images"] * 0.0004)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -152,6 +153,16 @@ def fingerprint(source: Source, contents: int = 0) -> str:
     for row in found.train[:contents]:
         digest.update(row.image.read_bytes() if row.image.exists() else b"")
     return digest.hexdigest()
+
+
+def check_there(data: str) -> None:
+    """See that there is a data set.
+
+    Raises:
+        BadInput: if there isn't.
+    """
+    if not os.path.exists(data):
+        raise BadInput(f"params.data: no such file or folder {shown(data)}; mend the path, or give it by --set data=PATH")
 
 
 def check(params: Mapping[str, Any], size: int) -> None:
