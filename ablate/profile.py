@@ -179,5 +179,17 @@ def profile_of(records: Iterable[Record], sittings: Sequence[Sitting]) -> Profil
     return Profile(tuple(stint for stints in groups.values() for stint in stints if stint.phases), phases)
 
 
+def profiled_said(profile: Profile | None, records: Mapping[str, Record]) -> str:
+    """Of how many of a study's runs the profile is.
+
+    Args:
+        records: of the runs that ended.
+    """
+    profiled = sum(bool(record.phases) for record in records.values())
+    if profile is None or not profiled:
+        return "no run was profiled (--fresh trains all anew)"
+    return f"the report shows the profile of {profiled} of {len(records)} runs"
+
+
 def _workers(at: int, stints: Sequence[Stint], sittings: Sequence[Sitting]) -> int:
     return sittings[at].workers if at >= 0 else len({stint.worker for stint in stints})
