@@ -21,6 +21,7 @@ from ablate.evidence import Evidence
 from ablate.holding import Holding, holding
 from ablate.knobs import Knob, judge_knobs
 from ablate.preregistration import Registered, registered
+from ablate.profile import Profile, profile_of
 from ablate.records import Record, Records, reason
 from ablate.sittings import Sitting, sittings
 from ablate.source import of_other_source
@@ -45,6 +46,7 @@ class Assessment:
         stage: the looks taken, and whether the study has ended.
         silent: whether a check withheld the verdict, and with it all else that rests on it: see `checks`.
         sittings: where, when and by what the runs were trained, as far as that was noted.
+        profile: where the time of the trainings went, as far as they were profiled; of all runs in the folder.
     """
 
     plan: Plan
@@ -64,6 +66,7 @@ class Assessment:
     stage: Stage
     silent: bool
     sittings: tuple[Sitting, ...] = ()
+    profile: Profile | None = None
 
     def count(self, state: str) -> int:
         """How many planned runs ended in this state."""
@@ -91,6 +94,7 @@ def assess(plan: Plan, records: Records) -> Assessment:
     reached = stage(plan, kept)
     plan = reached.plan
     planned = {run.id for run in plan.runs}
+    sat, whole = sittings(records), [*kept.values(), *filter(None, (records.load_one(run.id) for run in plan.checks))]
     others, kept = len(kept), {key: record for key, record in kept.items() if key in planned}
     evidence = Evidence(plan, kept, records)
     symptoms = evidence.symptoms()
@@ -127,7 +131,8 @@ def assess(plan: Plan, records: Records) -> Assessment:
         ),
         stage=reached,
         silent=silent,
-        sittings=sittings(records),
+        sittings=sat,
+        profile=profile_of(whole, sat),
     )
 
 

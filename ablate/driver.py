@@ -57,10 +57,11 @@ class Driver:
         records: where it is kept.
         trials: the Optuna study.
         mirror: what MLflow is told by.
+        profile: whether it is noted where the time of each run goes.
     """
 
-    def __init__(self, plan: Plan, records: Records, trials: Trials, mirror: Shows) -> None:
-        self._plan, self._records, self._trials, self._mirror = plan, records, trials, mirror
+    def __init__(self, plan: Plan, records: Records, trials: Trials, mirror: Shows, profile: bool = False) -> None:
+        self._plan, self._records, self._trials, self._mirror, self._profile = plan, records, trials, mirror, profile
         self._source = source_of(plan.target.name)
         self._kept = sum(record.state == "completed" for record in records.load().values())
 
@@ -84,7 +85,7 @@ class Driver:
         note_source(self._records, self._source)
         self._mirror.begin()
         prepare(engine, target.name, [run.cell.params for run in one_a_cell(todo)])
-        tasks = [Task(run.id, target.name, run.cell.params, run.seed, device) for run in todo]
+        tasks = [Task(run.id, target.name, run.cell.params, run.seed, device, self._profile) for run in todo]
         with stop.on_ctrl_c(watcher.stopping):
             for event in engine.run(tasks, stop):
                 self._take(runs[event.run_id], event, watcher)

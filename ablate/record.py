@@ -7,14 +7,16 @@ import math
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
-from typing import get_args
+from typing import Any, get_args
 
-from ablate.engines.base import State
+from ablate.engines.base import Result, State
 from ablate.errors import BadInput
 
 #: Of the file. Raised when a key comes, goes or changes its meaning; 1, which files of that time don't say, had no `files`, and
-#: 2 no `crc`.
-SCHEMA = 3
+#: 2 no `crc`; 3 did not tell `worker`, `cpu` and `phases`.
+SCHEMA = 4
+#: From which on a record has a checksum.
+CHECKED = 3
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Record:
     `device` is what it was trained on: `cpu`, `cuda: NVIDIA H100`; empty where that was not noted. `source` identifies the
     target's source, `attempts` counts how often the sitting tried. `files` tells what belongs to it: size in bytes and CRC-32
     of its curves (`curves`) and of each of its artifacts (`artifacts/NAME`); nothing in records of before schema 2.
+    `worker`, `cpu` and `phases` are as in `Result`: nothing in records of before schema 4, nor of a worker that died.
     """
 
     run_id: str
@@ -38,6 +41,15 @@ class Record:
     source: str = ""
     attempts: int = 1
     files: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    worker: str = ""
+    cpu: float = 0.0
+    phases: Mapping[str, float] = field(default_factory=dict)
+
+
+def record_of(result: Result, **more: Any) -> Record:
+    """A result as it is kept: what both have by the same name, and `more`."""
+    both = {each.name for each in fields(Record)} & {each.name for each in fields(Result)}
+    return Record(**{name: getattr(result, name) for name in both}, **more)
 
 
 def outcome_of(record: Record | None, metric: str) -> float:
@@ -81,7 +93,8 @@ def from_json(content: bytes, where: str) -> Record:
     schema = held.get("schema", 1)
     newer = isinstance(schema, int) and schema > SCHEMA
     crc = held.pop("crc", None)
-    if not newer and (crc is not None or schema == SCHEMA) and crc != _crc(held):
+    checked = crc is not None or (isinstance(schema, int) and schema >= CHECKED)
+    if not newer and checked and crc != _crc(held):
         raise ValueError("its record was changed")
     held.pop("schema", None)
     if newer or set(held) - known:
@@ -120,6 +133,14 @@ def _is_metrics(value: object) -> bool:
     return isinstance(value, dict) and all(map(_is_number, value.values()))
 
 
+def _is_duration(value: object) -> bool:
+    return _is_number(value) and 0 <= value < 1e10  # type: ignore[operator]
+
+
+def _is_durations(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_duration, value.values()))
+
+
 def _is_files(value: object) -> bool:
     return isinstance(value, dict) and all(
         isinstance(each, list) and len(each) == 2 and all(map(_is_count, each)) for each in value.values()
@@ -140,4 +161,7 @@ FITS: Mapping[str, Callable[[object], bool]] = {
     "source": _is_text,
     "attempts": _is_count,
     "files": _is_files,
+    "worker": _is_text,
+    "cpu": _is_duration,
+    "phases": _is_durations,
 }

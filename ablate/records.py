@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ablate.engines.base import Result
 from ablate.errors import AblateError, BadInput
 from ablate.files import one_line, storage_error, storage_errors, write_atomic, write_together
-from ablate.record import Record, as_json, from_json, outcome_of, reason
+from ablate.record import Record, as_json, from_json, outcome_of, reason, record_of
 from ablate.run import AGAIN, TWIN
 from ablate.series import Series, as_parquet
 
@@ -269,19 +269,8 @@ class Records:
         files = {f"artifacts/{name}": content for name, content in result.artifacts.items()}
         if result.points:
             files = {CURVES: as_parquet(result.points), **files}
-        record = Record(
-            run_id,
-            result.state,
-            result.started,
-            result.seconds,
-            dict(result.metrics),
-            result.error,
-            trial,
-            device=result.device,
-            source=source,
-            attempts=result.attempts,
-            files={name: (len(content), zlib.crc32(content)) for name, content in files.items()},
-        )
+        sizes = {name: (len(content), zlib.crc32(content)) for name, content in files.items()}
+        record = record_of(result, trial=trial, source=source, files=sizes)
         path = self.place("runs", run_id) / f"{run_id}.json"
         with storage_errors(path):  # of an attempt before: its record first, which would not fit what is written now
             path.unlink(missing_ok=True)

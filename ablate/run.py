@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from ablate.artifacts import improper
+from ablate.phases import LOGGING, Phases
 from ablate.shown import plain
 
 #: What the id of a run that repeats another, to check that it can be repeated, ends in.
@@ -15,6 +18,10 @@ AGAIN = "-again"
 TWIN = "-twin"
 #: One logged value: (metric, step, value).
 Point = tuple[str, int, float]
+T = TypeVar("T")
+#: A phase of a run that is not profiled, and what `timed` finds behind the last item.
+_UNTIMED = nullcontext()
+_END = object()
 
 
 class Diverged(Exception):
@@ -40,6 +47,7 @@ class Run:
             order, augmentation), so that arms differ by their params alone.
         device: `cpu` or `cuda`.
         beat: is told of each call that logs: an engine takes it as a sign that the training goes on.
+        phases: the clock of a run that is profiled.
     """
 
     seed: int
@@ -47,12 +55,32 @@ class Run:
     points: list[Point] = field(default_factory=list)
     artifacts: dict[str, bytes] = field(default_factory=dict)
     beat: Callable[[], None] | None = None
+    phases: Phases | None = field(default=None, repr=False, compare=False)
+
+    def phase(self, name: str) -> AbstractContextManager[None]:
+        """Say what the training does within: `with run.phase("forward"):`. Names are the target's own.
+
+        `ablate run --profile` shows where the time went by them, and otherwise they do nothing. They nest: time in an inner
+        one is not the outer one's.
+        """
+        return self.phases.phase(name) if self.phases else _UNTIMED
+
+    def timed(self, name: str, items: Iterable[T]) -> Iterator[T]:
+        """The items, each fetched in a phase: `for batch in run.timed("data", batches):`."""
+        fetched = iter(items)
+        while True:
+            with self.phase(name):
+                item = next(fetched, _END)
+            if item is _END:
+                return
+            yield item  # type: ignore[misc]
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Log values at a step (an integer of the target's own counting)."""
-        self.points.extend((plain(str(name)), int(step), float(value)) for name, value in metrics.items())
-        if self.beat:
-            self.beat()
+        with self.phase(LOGGING):
+            self.points.extend((plain(str(name)), int(step), float(value)) for name, value in metrics.items())
+            if self.beat:
+                self.beat()
 
     def log_metric(self, key: str, value: float, step: int) -> None:
         """Log one value at a step."""
@@ -68,4 +96,5 @@ class Run:
         path = Path(local_path)
         if why := improper(path.name):
             raise ValueError(why)
-        self.artifacts[path.name] = path.read_bytes()
+        with self.phase(LOGGING):
+            self.artifacts[path.name] = path.read_bytes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from ablate.assess import Assessment
 from ablate.checked import own_json, placebos_json
 from ablate.design import PlannedRun
 from ablate.evidence import symptom_json
+from ablate.files import storage_errors
 from ablate.knobs import knob_json
+from ablate.profile import Phase, Profile, Stint
 from ablate.records import reason, write_atomic
 from ablate.stages import looks_json
 
@@ -97,15 +100,36 @@ def _estimate(effect: Effect) -> dict[str, Any]:
 
 
 def write_results(found: Assessment, out: Path) -> None:
-    """Write verdict.json and runs.csv."""
+    """Write verdict.json and runs.csv, and profile.csv where runs were profiled."""
     text = json.dumps(verdict_json(found), indent=2, ensure_ascii=False, allow_nan=False)
     write_atomic(out / "verdict.json", f"{text}\n".encode())
     write_atomic(out / "runs.csv", runs_csv(found).encode())
+    if found.profile:
+        write_atomic(out / "profile.csv", profile_csv(found, found.profile).encode())
+    else:
+        with storage_errors(out):
+            (out / "profile.csv").unlink(missing_ok=True)  # of runs that were forgotten
 
 
 def runs_csv(found: Assessment) -> str:
     """A row a planned run: ids, fixes, sweep values (empty where it is not of that sweep), state, final metrics."""
-    rows = [_row(found, run) for run in found.plan.runs]
+    return _csv([_row(found, run) for run in found.plan.runs])
+
+
+def profile_csv(found: Assessment, profile: Profile) -> str:
+    """A row a profiled run: its worker, when it began after the first of its sitting, and seconds by phase."""
+    runs = {run.id: run for run in (*found.plan.runs, *found.plan.checks)}
+    return _csv([_profile_row(runs.get(stint.run_id), stint, phase) for phase in profile.phases for stint in phase.stints])
+
+
+def _profile_row(run: PlannedRun | None, stint: Stint, phase: Phase) -> dict[str, Any]:
+    about = {"cell": run.cell.id, "arm": run.cell.label, "seed": run.seed} if run else {"cell": "", "arm": "", "seed": ""}
+    times = {"started": stint.start - phase.start, "seconds": stint.seconds, "cpu_seconds": stint.cpu}
+    times |= {f"phase.{name}": seconds for name, seconds in stint.phases.items()}
+    return {"run_id": stint.run_id, **about, "worker": stint.worker} | {key: round(value, 6) for key, value in times.items()}
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     text = StringIO()
     writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
     writer.writeheader()

@@ -2,7 +2,9 @@
 
 import json
 import math
+import zlib
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -16,6 +18,9 @@ from tests.builders import few
 from tests.test_files import result
 
 WHOLE = Record("cell-0", "completed", 1.5, 2.5, {"m": 0.1, "n": 3.0, "o": -math.inf}, "ü", 4, "abc", files={"curves": (9, 7)})
+PROFILED = replace(WHOLE, worker="12-ab", cpu=2.25, phases={"forward": 1.5, "other": 1.0})
+#: What a record of schema 3 did not have.
+LATER = ("worker", "cpu", "phases")
 
 
 def before(**changes):
@@ -31,6 +36,14 @@ def test_a_record_comes_back_as_written():
     assert from_json(json.dumps(json.loads(as_json(WHOLE))).encode(), "x") == WHOLE  # laid out otherwise
     nan = Record("cell-0", "diverged", 1.5, 2.5, {"m": math.nan})
     assert math.isnan(from_json(as_json(nan), "x").metrics["m"])
+
+
+def test_where_the_time_went_comes_back_and_records_of_before_had_no_such_thing():
+    assert from_json(as_json(PROFILED), "x") == PROFILED
+    held = {key: value for key, value in json.loads(as_json(WHOLE)).items() if key not in (*LATER, "crc")} | {"schema": 3}
+    assert from_json(json.dumps({**held, "crc": zlib.crc32(json.dumps(held).encode())}).encode(), "x") == WHOLE
+    with pytest.raises(ValueError, match="its record was changed"):
+        from_json(json.dumps(held).encode(), "x")  # they had a checksum
 
 
 @pytest.mark.parametrize(
@@ -60,6 +73,10 @@ def test_a_record_comes_back_as_written():
         ("mlflow", 3),
         ("device", None),
         ("attempts", 1.5),
+        ("worker", None),
+        ("cpu", -1.0),
+        ("phases", {"forward": math.nan}),
+        ("phases", ["forward"]),
     ],
 )
 def test_a_value_of_another_type_is_damage_and_is_put_aside(tmp_path, key, value):

@@ -55,6 +55,14 @@ DeviceOption = Annotated[Device, typer.Option(help="auto: cuda where the study a
 Workers = Annotated[int | None, typer.Option(min=1, max=10_000, help="Trainings at a time; default one a core.")]
 TrackingUri = Annotated[str | None, typer.Option("--tracking-uri", metavar="URI", help="MLflow's; default mlflow.db here.")]
 Storage = Annotated[str | None, typer.Option(metavar="URL", envvar="ABLATE_STORAGE", help="Optuna's; default OUT/optuna.db.")]
+RunTrackingUri = Annotated[
+    str | None, typer.Option("--tracking-uri", metavar="URI", help="MLflow's; default mlflow.db here; or none.")
+]
+EngineOption = Annotated[EngineName, typer.Option(help="ray: one worker a core, or a cluster; inline: this process.")]
+RayAddress = Annotated[str | None, typer.Option(metavar="ADDR", help="A running ray cluster.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what was trained before.")]
+Continue = Annotated[bool, typer.Option("--continue", help="Keep runs that were trained before the target's source changed.")]
+ProfileOption = Annotated[bool, typer.Option("--profile", help="Note where each run's time goes, for the report's appendix.")]
 PaperOption = Annotated[Paper, typer.Option("--paper", help="Paper of the PDF.")]
 
 

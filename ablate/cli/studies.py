@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ablate.cli.app import app, say, unread
+from ablate.cli.asked import Asked
 from ablate.cli.mirrored import mirrored, show
 from ablate.cli.options import (
+    Continue,
     Device,
     DeviceOption,
     EngineName,
+    EngineOption,
+    Fresh,
     Json,
     Out,
     Paper,
     PaperOption,
+    ProfileOption,
     Quick,
+    RayAddress,
+    RunTrackingUri,
     Seeds,
     Set,
     Storage,
@@ -28,12 +35,7 @@ from ablate.cli.options import (
     TrackingUri,
     Workers,
     check_place,
-    command_line,
-    device_for,
-    engine_for,
     planned,
-    sync_command,
-    taken_on,
     write_all,
 )
 from ablate.cli.pages import tracking_from
@@ -41,9 +43,11 @@ from ablate.errors import BadInput
 from ablate.secrets import check_address
 
 if TYPE_CHECKING:
+    from ablate.assess import Assessment
     from ablate.design import Plan
     from ablate.driver import Driver
     from ablate.engines.base import Engine
+    from ablate.mirror import Mirror, NullMirror
     from ablate.records import Records
 
 
@@ -51,33 +55,22 @@ if TYPE_CHECKING:
 def run(
     study: StudyFile,
     out: Out = None,
-    engine: Annotated[
-        EngineName, typer.Option(help="ray: one worker a core, or a cluster; inline: this process.")
-    ] = EngineName.ray,
+    engine: EngineOption = EngineName.ray,
     workers: Workers = None,
     device: DeviceOption = Device.auto,
     seeds: Seeds = None,
     quick: Quick = False,
     storage: Storage = None,
-    tracking_uri: Annotated[str | None, typer.Option(metavar="URI", help="MLflow's; default mlflow.db here; or none.")] = None,
-    ray_address: Annotated[str | None, typer.Option(metavar="ADDR", help="A running ray cluster.")] = None,
+    tracking_uri: RunTrackingUri = None,
+    ray_address: RayAddress = None,
     paper: PaperOption = Paper.a4,
     set_: Set = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what was trained before.")] = False,
-    continue_: Annotated[
-        bool, typer.Option("--continue", help="Keep runs that were trained before the target's source changed.")
-    ] = False,
+    fresh: Fresh = False,
+    continue_: Continue = False,
+    profile: ProfileOption = False,
 ) -> None:
     """Train what is missing, then analyse and write the report. Run again, it resumes; complete, it only re-reports."""
-    from ablate import display
-    from ablate.driver import Driver, default_storage
-    from ablate.home import own
-    from ablate.intact import mend
-    from ablate.preregistration import register
     from ablate.records import Records
-    from ablate.search import with_asked
-    from ablate.sittings import sitting
-    from ablate.trials import Trials
 
     plan = planned(study, seeds, quick, set_)
     plan.check()
@@ -86,50 +79,75 @@ def run(
     records = Records(out or Path("reports") / plan.name)
     uri = tracking_from(tracking_uri)
     same = {"out": out, "seeds": seeds, "quick": quick, "set_": set_}
+    where = (engine, workers, device, ray_address, storage, tracking_uri, uri)
+    asked = Asked(study, same, plan, records, *where, fresh, continue_, profile)
     with records.lock([run.id for run in plan.runs]), ExitStack() as held:
-        if own(records.out) and not storage:  # its trials bear the other's name; they are told anew from the records
-            (records.out / "optuna.db").unlink(missing_ok=True)
-        mend(records)
-        plan = plan if fresh else with_asked(plan, records)
-        if not fresh:
-            records.keep_to(plan.fingerprints())
-            if not continue_:
-                _same_source(plan, records)
-        trials = Trials(storage or default_storage(records.out), plan, records.identity())
-        mirror = held.enter_context(mirrored(uri, plan, records))
-        register(plan, records, fresh)
-        if fresh:  # once it is known that both can be written; MLflow follows the records
-            records.forget()
-            trials.forget()
-            records.keep_to(plan.fingerprints())
-        say(f"target {plan.target.described}")
-        driver, on = Driver(plan, records, trials, mirror), device_for(device, plan.study.resources)
-        driver.catch_up(records.load())
-        if aside := len(records.load().keys() - {run.id for run in plan.runs}):
-            say(f"{aside} {'run' if aside == 1 else 'runs'} in {records.out} of other params or seeds: kept aside")
-        where = {"engine": engine if engine is not EngineName.ray else None, "workers": workers, "ray_address": ray_address}
-        stores = {"device": device if device is not Device.auto else None, "storage": storage, "tracking_uri": tracking_uri}
-        commands = command_line("run", study, **same, **where, **stores), command_line("report", study, **same)
-
-        @contextmanager
-        def trainer(most: int) -> Iterator[Engine]:
-            with (
-                engine_for(engine, workers, ray_address, taken_on(on, plan.study.resources), most) as started,
-                sitting(records, study, *commands, engine.value, started.workers, on),
-            ):
-                yield started
-
-        plan, trained = _train(plan, records, driver, trainer, on)
+        plan, driver, mirror = _opened(asked, held)
+        plan, trained = _train(plan, records, driver, asked.trainer, asked.on)
         driver.catch_up(records.load())
         mirror.settle()
         found, pdf = write_all(plan, records, paper)
-        with unread():
-            console = display.stdout()
-            display.verdict(console, found)
-            display.where(console, pdf, uri, trained, len(found.plan.runs))
-            console.file.flush()
-        show(mirror, found, records, sync_command(study, tracking_uri, **same))  # last: the answer is there
+        if profile:
+            _tell_profile(found, trained)
+        _answer(found, pdf, uri, trained)
+        show(mirror, found, records, asked.sync)  # last: the answer is there
     raise typer.Exit(0 if found.complete else 3)
+
+
+def _opened(asked: Asked, held: ExitStack) -> tuple[Plan, Driver, Mirror | NullMirror]:
+    """See to the folder and the stores: what is in them fits the plan, or is forgotten, and each knows what is recorded.
+
+    Returns:
+        the plan with the values that its searches picked before, what carries it out, and what MLflow is told by.
+    """
+    from ablate.driver import Driver, default_storage
+    from ablate.home import own
+    from ablate.intact import mend
+    from ablate.preregistration import register
+    from ablate.search import with_asked
+    from ablate.trials import Trials
+
+    plan, records, fresh = asked.plan, asked.records, asked.fresh
+    if own(records.out) and not asked.storage:  # its trials bear the other's name; they are told anew from the records
+        (records.out / "optuna.db").unlink(missing_ok=True)
+    mend(records)
+    plan = plan if fresh else with_asked(plan, records)
+    if not fresh:
+        records.keep_to(plan.fingerprints())
+        if not asked.continue_:
+            _same_source(plan, records)
+    trials = Trials(asked.storage or default_storage(records.out), plan, records.identity())
+    mirror = held.enter_context(mirrored(asked.uri, plan, records))
+    register(plan, records, fresh)
+    if fresh:  # once it is known that both can be written; MLflow follows the records
+        records.forget()
+        trials.forget()
+        records.keep_to(plan.fingerprints())
+    say(f"target {plan.target.described}")
+    driver = Driver(plan, records, trials, mirror, asked.profile)
+    driver.catch_up(records.load())
+    if aside := len(records.load().keys() - {run.id for run in plan.runs}):
+        say(f"{aside} {'run' if aside == 1 else 'runs'} in {records.out} of other params or seeds: kept aside")
+    return plan, driver, mirror
+
+
+def _answer(found: Assessment, pdf: Path, uri: str, trained: int) -> None:
+    """Print the verdict, and where everything is."""
+    from ablate import display
+
+    with unread():
+        console = display.stdout()
+        display.verdict(console, found)
+        display.where(console, pdf, uri, trained, len(found.plan.runs))
+        console.file.flush()
+
+
+def _tell_profile(found: Assessment, trained: int) -> None:
+    """Say what profile there is, where that isn't of all that was trained now."""
+    from ablate.profile import profiled_said
+
+    if not trained:
+        say(f"--profile: nothing was left to train, so nothing to profile; {profiled_said(found.profile, found.records)}")
 
 
 def _same_source(plan: Plan, records: Records) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import sys
 import time
 import traceback
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, Protocol
 
 from ablate.artifacts import improper
 from ablate.engines import memory
 from ablate.errors import BadInput
+from ablate.phases import IMPORTS, Phases
 from ablate.run import Diverged, Point, Run
 from ablate.shown import plain
 from ablate.stop import Stop
@@ -27,20 +33,23 @@ Fault = Literal["", "raised", "input", "memory", "died"]
 
 @dataclass(frozen=True)
 class Task:
-    """One training to be done, wherever it is done."""
+    """One training to be done, wherever it is done; `profile`: whether it is noted where its time goes."""
 
     run_id: str
     target: str
     params: Mapping[str, Any]
     seed: int
     device: str = "cpu"
+    profile: bool = False
 
 
 @dataclass(frozen=True)
 class Result:
     """What came of a task. `started` is in seconds since the epoch, `seconds` is wall time, `device` what it was trained on.
 
-    `attempts` is how many were made; metrics, points and the error are the last one's.
+    `attempts` is how many were made; metrics, points and the error are the last one's. `worker` tells the process that trained
+    it from others, and `cpu` is the processor time that it took there, all threads together; 0 where it is not known. `phases`
+    are seconds by phase, nothing where the task was not profiled.
     """
 
     run_id: str
@@ -54,6 +63,9 @@ class Result:
     device: str = ""
     attempts: int = 1
     fault: Fault = ""
+    worker: str = ""
+    cpu: float = 0.0
+    phases: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -114,15 +126,30 @@ def execute(task: Task, beat: Callable[[], None] | None = None) -> Result:
     Args:
         beat: is told of each call that logs.
     """
-    started, clock = time.time(), time.perf_counter()
-    run = Run(task.seed, task.device, beat=beat)
+    started, clock, busy = time.time(), time.perf_counter(), time.process_time()
+    phases = Phases(clock, partial(settle, task.device)) if task.profile else None
+    result = _trained(task, Run(task.seed, task.device, beat=beat, phases=phases), started)
+    ended = time.perf_counter()
+    return replace(
+        result,
+        seconds=ended - clock,
+        worker=this_worker(),
+        cpu=time.process_time() - busy,
+        phases=phases.end(ended) if phases else {},
+    )
+
+
+def _trained(task: Task, run: Run, started: float) -> Result:
+    """What came of the training, but for the time it took."""
     state: State = "completed"
     metrics: dict[str, float] = {}
     error = ""
     fault: Fault = ""
     memory.watch()
     try:
-        returned = load_target(task.target).train(dict(task.params), run) or {}
+        with run.phase(IMPORTS):
+            target = load_target(task.target)
+        returned = target.train(dict(task.params), run) or {}
         metrics = {plain(str(name)): float(value) for name, value in returned.items()}
     except Diverged as end:
         state, error = "diverged", plain(str(end))
@@ -135,9 +162,8 @@ def execute(task: Task, beat: Callable[[], None] | None = None) -> Result:
     if fault == "memory":  # here nothing holds the frames of the training, and what is in them, any more
         error += f"\n{memory.peak()}"
         memory.free()
-    seconds = time.perf_counter() - clock
     on = device_name(task.device)
-    return Result(task.run_id, state, started, seconds, metrics, tuple(run.points), artifacts, error, on, fault=fault)
+    return Result(task.run_id, state, started, 0.0, metrics, tuple(run.points), artifacts, error, on, fault=fault)
 
 
 def _unfit(name: object, content: object) -> str:
@@ -159,6 +185,19 @@ def device_name(device: str) -> str:
     if device == "cpu" or torch is None or not torch.cuda.is_available():
         return device
     return f"{device}: {torch.cuda.get_device_name(device)}"
+
+
+def this_worker() -> str:
+    """Tells this process from others; of its machine it has a number and not the name, as it is shown wherever runs are."""
+    return f"{os.getpid()}-{zlib.crc32(platform.node().encode()):08x}"
+
+
+def settle(device: str) -> None:
+    """Wait until a CUDA device has done what it was given. What fails on it is told by whatever asks it next."""
+    torch = sys.modules.get("torch")
+    if device != "cpu" and torch is not None and torch.cuda.is_initialized():
+        with suppress(RuntimeError):
+            torch.cuda.synchronize(device)
 
 
 def prepare_target(target: str, params: Sequence[Mapping[str, Any]]) -> None:

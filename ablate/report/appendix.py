@@ -25,6 +25,7 @@ from ablate.report.cells import (
 from ablate.report.designs import FractionPart, fraction_part
 from ablate.report.environment import Rows, environment_rows, version_rows
 from ablate.report.judged import judged
+from ablate.report.profile_part import ProfilePart, profile_part
 from ablate.report.text import clipped, number, plural
 
 #: Of a traceback, the last so many lines of so many characters; of the first so many failures that differ.
@@ -91,6 +92,7 @@ class Appendix:
     points: tuple[tuple[str, tuple[ArmRow, ...]], ...]
     differing: tuple[Differing, ...]
     params: Rows
+    profile: ProfilePart | None
     failures: tuple[Failure, ...]
     runs: tuple[RunRow, ...]
 
@@ -113,6 +115,7 @@ def appendix(found: Assessment) -> Appendix:
         points=point_rows(found),
         differing=differing_params(found),
         params=shared_params(found),
+        profile=profile_part(found),
         failures=_failures(found),
         runs=tuple(_run_row(found, run) for run in found.plan.runs),
     )

@@ -23,6 +23,7 @@ from ablate.report.looks_plot import LOOKS, looks
 from ablate.report.pairs_plot import CAPTION as PAIRS
 from ablate.report.pairs_plot import pairs, seed_pairs
 from ablate.report.probes_plot import probes, shown_probes
+from ablate.report.profile_plot import profile, profile_alt, profile_caption
 from ablate.report.style import TEXT_WIDTH, look, save
 from ablate.report.sweeps_plot import caption as sweeps_caption
 from ablate.report.sweeps_plot import shown_sweeps, sweeps
@@ -47,7 +48,7 @@ class Figure:
     Attributes:
         name: of its files, without the suffix.
         group: where it belongs: `forest`, `waterfall`, `symptoms`, `trajectory`, `pairs`, `interactions`, `contexts`, `sweeps`,
-            `toggles`, `looks`, `others`, `probes`, or `curve:METRIC`.
+            `toggles`, `looks`, `others`, `probes`, `profile`, or `curve:METRIC`.
         caption: what is drawn, bands and smoothing included.
         width: inches.
         alt: what it shows, for those who can't see it.
@@ -100,6 +101,8 @@ def drawings(found: Assessment, curves: Curves) -> Iterator[Drawn]:
         yield contexts(found), "contexts", "contexts", CONTEXTS, alternatives.contexts(found)
     if rows := strips(found.symptoms):
         yield ranges(rows, TEXT_WIDTH), "symptoms", "symptoms", CAPTION, alternatives.symptoms(rows)
+    if found.profile:
+        yield profile(found), "profile", "profile", profile_caption(found), profile_alt(found)
 
 
 def _of_curves(found: Assessment, curves: Curves) -> Iterator[Drawn]:

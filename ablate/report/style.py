@@ -46,6 +46,7 @@ _RC: Any = {
     "ytick.major.width": 0.6,
     "legend.frameon": False,
     "lines.linewidth": 1.2,
+    "hatch.linewidth": 0.5,
     # Names of fixes and metrics are text, whatever they hold: a `$` starts no formula.
     "text.parse_math": False,
     "svg.fonttype": "none",

@@ -52,7 +52,7 @@ def page(content: Content, lines: Lines, figures: Path, fixes: Sequence[str]) ->
     from markupsafe import Markup
 
     environment = _environment(figures, fix_styles(fixes))
-    unused = dict(content.figures)
+    unused = {group: figure for group, figure in content.figures.items() if group != "profile"}  # which is the appendix's
     said: dict[str, Any] = {
         "data": content,
         "lines": lines,

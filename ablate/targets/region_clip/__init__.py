@@ -82,6 +82,7 @@ def seconds(params: Mapping[str, Any]) -> float | None:
 )
 def train(params: Mapping[str, Any], run: Run) -> Mapping[str, float]:
     """Fine-tune a CLIP on regions of made scenes or photographs; see DEFAULTS for the params and METRICS for what is logged."""
-    from ablate.targets.region_clip import loop
+    with run.phase("imports"):
+        from ablate.targets.region_clip import loop
 
     return loop.train(resolve(params), run)

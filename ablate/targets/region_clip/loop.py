@@ -28,7 +28,7 @@ def train(params: Mapping[str, Any], run: Run) -> dict[str, float]:
     torch.manual_seed(run.seed)
     training = Training(params, run)
     training.begin()
-    for window in training.windows():
+    for window in run.timed("data", training.windows()):
         training.step(window)
     return training.end()
 
@@ -44,10 +44,12 @@ class Training:
 
     def __init__(self, params: Mapping[str, Any], run: Run) -> None:
         self.params, self.run, self.device = params, run, torch.device(run.device)
-        self.model = make_model(params, self.device).train()
-        self.bank = make_bank(params, self.model.dim, self.device)
-        self.optimizer = Optimizer(self.model, params["lr"], params["weight_decay"])
-        self.data, self.held = training_set(params, run.seed), held_out(params)
+        with run.phase("model"):
+            self.model = make_model(params, self.device).train()
+            self.bank = make_bank(params, self.model.dim, self.device)
+            self.optimizer = Optimizer(self.model, params["lr"], params["weight_decay"])
+        with run.phase("data"):
+            self.data, self.held = training_set(params, run.seed), held_out(params)
         self._trainer = Trainer(params, self.model, self.optimizer, self.bank, Probes(run, params["probes"]))
         self.forward, self.steps, self.first_step = 0, 0, math.nan
 
@@ -55,7 +57,9 @@ class Training:
         """What is known before the first step."""
         _log_faults(self.data, self.run)
         precision = self.params["precision"]
-        self.run.log_metrics(evaluate_start(self.model, self.held, start_path(self.params), precision), 0)
+        with self.run.phase("evaluation"):
+            found = evaluate_start(self.model, self.held, start_path(self.params), precision)
+        self.run.log_metrics(found, 0)
 
     def windows(self) -> Iterator[Window]:
         """The windows that are still to be trained on, in order."""
@@ -69,12 +73,15 @@ class Training:
         if math.isnan(self.first_step) and (self.bank.ptr or self.bank.full):
             self.first_step = self.steps
         if _passes(forwards, self.params["eval_every"]) and forwards.stop < self.params["forwards"]:
-            self.run.log_metrics(evaluate(self.model, self.held), forwards.stop)
+            with self.run.phase("evaluation"):
+                found = evaluate(self.model, self.held)
+            self.run.log_metrics(found, forwards.stop)
         self.forward, self.steps = forwards.stop, self.steps + 1
 
     def end(self) -> dict[str, float]:
         """The final metrics."""
-        found = evaluate(self.model, self.held)
+        with self.run.phase("evaluation"):
+            found = evaluate(self.model, self.held)
         self.run.log_metrics(found, self.forward)
         final = {**found, **self.data.quality}
         return final if math.isnan(self.first_step) else {**final, "bank/first_step": self.first_step}

@@ -34,10 +34,16 @@ class Trainer:
     def step(self, window: Window, forwards: range, step: int) -> None:
         """Step over a window: the gradient is that of the losses' sum over `gradient_accumulation`, so of their mean unless the
         last window is shorter."""
-        loss = self.loss(window, forwards, step)
+        phase = self.probes.run.phase
+        with phase("forward"):
+            loss = self.loss(window, forwards, step)
         if loss is not None:
-            (loss / self.params["gradient_accumulation"]).backward()
-        self.probes.flush(forwards, self.optimizer.step())
+            with phase("backward"):
+                (loss / self.params["gradient_accumulation"]).backward()
+        with phase("optimizer"):
+            norm = self.optimizer.step()
+        with phase("logging"):
+            self.probes.flush(forwards, norm)
 
     def loss(self, window: Window, forwards: range, step: int) -> Tensor | None:
         """The weighted losses of a window's micro-batches, summed; None where nothing of it can be learnt from."""
