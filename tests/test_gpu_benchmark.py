@@ -98,8 +98,6 @@ def nothing_to_the_host(monkeypatch):
 @pytest.mark.parametrize("build", [Static, lambda one: Stacked(arms(one, 4))], ids=["one", "stacked"])
 def test_a_step_for_a_graph_hands_nothing_to_the_host_and_begins_again_where_it_began(one, build, nothing_to_the_host):
     program = build(one)
-    for group in program.adam().param_groups:
-        group["capturable"] = True
     first = [program.step(place) for place in range(3)]
     program.rewind()
     with nothing_to_the_host():

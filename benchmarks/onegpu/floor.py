@@ -39,7 +39,7 @@ def floor_of(of: Setting) -> Floor:
     program = Eager(of)
     with FlopCounterMode(display=False) as counter:
         program.step(0)
-    weights = sum(weight.numel() for weight in program.trainer.optimizer.weights)
+    weights = sum(weight.numel() for flat in program.trainer.optimizer.flats for weight in flat.weights)
     kept = kept_bytes(program)
     dtype = torch.bfloat16 if of.params["precision"] == "bf16" else torch.float32
     traffic = BYTES_A_WEIGHT[of.params["precision"]] * weights + 2 * kept

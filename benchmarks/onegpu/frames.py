@@ -57,7 +57,7 @@ def shape_of(settings: Sequence[Setting]) -> Shape:
     """The most that any window of these trainings has."""
     every = [window for each in settings for window in each.windows(device=torch.device("cpu"))]
     slots = max(int(torch.bincount(window.image).max()) for window in every if len(window.image))
-    return Shape(max(len(window.image) for window in every), slots, max(window.expressions.shape[1] for window in every))
+    return Shape(max(len(window.image) for window in every), slots, max(window.expressions.ids.shape[1] for window in every))
 
 
 def frames(of: Setting, shape: Shape) -> list[Frame]:
@@ -69,7 +69,8 @@ def frames(of: Setting, shape: Shape) -> list[Frame]:
         allowed, carry, held = bank_plan(window.sizes, forwards, held, shape.boxes, size, warmup)
         boxes, at, expressions, weight = _boxes(window, shape)
         masks = torch.from_numpy(allowed), torch.from_numpy(carry)
-        frame = Frame(window.images, boxes, at, expressions, window.captions, weight, *masks)
+        captions = window.captions.each.unflatten(0, (-1, window.kinds))
+        frame = Frame(window.images, boxes, at, expressions, captions, weight, *masks)
         found.append(Frame(*(part.to(of.device) for part in frame)))
         forward = forwards.stop
     return found
@@ -83,7 +84,7 @@ def _boxes(window: Window, shape: Shape) -> tuple[Tensor, Tensor, Tensor, Tensor
     at = torch.zeros(shape.boxes, dtype=torch.int64)
     at[:count] = owner * shape.slots + slot
     expressions = torch.zeros(shape.boxes, shape.words, dtype=torch.int64)
-    expressions[:count, : window.expressions.shape[1]] = window.expressions
+    expressions[:count, : window.expressions.ids.shape[1]] = window.expressions.each
     weight = torch.zeros(shape.boxes)
     weight[:count] = torch.tensor([1 / size for size in window.sizes for _ in range(size)])
     return boxes, at, expressions, weight

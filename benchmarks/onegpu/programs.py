@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import torch
@@ -71,10 +71,6 @@ class Fixed(Protocol):
         """Start again."""
         ...
 
-    def adam(self) -> torch.optim.Optimizer:
-        """The optimizer."""
-        ...
-
 
 def frame_at(each: Sequence[Frame], place: int) -> Frame:
     """The first windows once, then those with the bank as they left it for ever."""
@@ -91,7 +87,8 @@ class Static:
         if backend:
             self.losses = torch.compile(self.module, backend=backend, fullgraph=True, dynamic=False)
         self.optimizer = Optimizer(self.module.model, of.params["lr"], of.params["weight_decay"])
-        self.start = [weight.detach().clone() for weight in self.optimizer.weights]
+        self.weights = [weight for flat in self.optimizer.flats for weight in flat.weights]
+        self.start = [weight.detach().clone() for weight in self.weights]
         self.frames = frames(of, shape_of([of]))
         self.input = Frame(*(part.clone() for part in self.frames[0]))
         self.bank = [torch.zeros(of.params["bank_size"], self.module.model.dim, device=of.device) for _ in range(2)]
@@ -119,19 +116,17 @@ class Static:
     @torch.no_grad()
     def rewind(self) -> None:
         """See `Fixed`."""
-        for weight, master, start in zip(self.optimizer.weights, self.optimizer.masters, self.start, strict=True):
+        for weight, start in zip(self.weights, self.start, strict=True):
             weight.copy_(start)
-            master.copy_(start)
-        forget(self.adam(), self.bank)
-
-    def adam(self) -> torch.optim.Optimizer:
-        """See `Fixed`."""
-        return self.optimizer.adamw
+        for flat in self.optimizer.flats:
+            flat.masters.copy_(flat.values)
+            forget([flat.first, flat.second, flat.steps])
+        forget(self.bank)
 
 
-def forget(adam: torch.optim.Optimizer, bank: Sequence[Tensor]) -> None:
-    """Set an optimizer's moments and count, and a bank, to zero where they lie."""
-    for value in (*(part for state in adam.state.values() for part in state.values()), *bank):
+def forget(values: Iterable[Tensor]) -> None:
+    """Set to zero where they lie."""
+    for value in values:
         value.zero_()
 
 
@@ -140,8 +135,6 @@ class Graphed:
 
     def __init__(self, program: Fixed) -> None:
         self.program = program
-        for group in program.adam().param_groups:
-            group["capturable"] = True
         program.load(0)
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())

@@ -12,13 +12,15 @@ import torch
 from transformers import CLIPConfig, CLIPModel
 
 from ablate.targets.region_clip.data import Window, training_set, windows
-from ablate.targets.region_clip.settings import resolve
+from ablate.targets.region_clip.settings import SMALL, SMALL_IMAGE, resolve
 
 #: Windows that a program is verified on, and that its time is taken over again and again.
 WINDOWS = 8
 ACCUMULATION = 8
 #: Optimizer steps of a run of studies/three_fixes.yaml: 400 forwards in windows of 8.
 STEPS_A_RUN = 50
+#: Patches along a side of ViT-B/16's images.
+VIT_SIDE = 14
 
 Params = Mapping[str, Any]
 SHARED: Params = {
@@ -53,11 +55,16 @@ class Setting:
     device: torch.device
     seed: int = 0
 
+    @property
+    def side(self) -> int:
+        """Patches along a side of its images."""
+        return SMALL_IMAGE // self.params["patch_size"] if self.params["model"] == SMALL else VIT_SIDE
+
     def windows(self, accumulation: int = ACCUMULATION, device: torch.device | None = None) -> list[Window]:
         """The training's windows of so many micro-batches, already on the device."""
         rule = self.params["box_filter"], self.params["min_box_area"]
         data = training_set(self.params, self.seed)
-        return list(windows(data, self.params["batch_size"], accumulation, *rule, device or self.device))
+        return list(windows(data, self.params["batch_size"], accumulation, *rule, self.side, device or self.device))
 
 
 def setting(scale: str, precision: str, device: str, folder: Path, **changes: Any) -> Setting:

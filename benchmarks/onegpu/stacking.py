@@ -68,11 +68,8 @@ class Stacked:
         """See `Fixed`."""
         for name, master in self.masters.items():
             master.copy_(self.start[name])
-        forget(self.optimizer, self.bank)
-
-    def adam(self) -> torch.optim.Optimizer:
-        """See `Fixed`."""
-        return self.optimizer
+        forget(part for state in self.optimizer.state.values() for part in state.values())
+        forget(self.bank)
 
 
 def _adam(masters: State, of: Setting) -> torch.optim.Optimizer:
@@ -80,4 +77,4 @@ def _adam(masters: State, of: Setting) -> torch.optim.Optimizer:
     matrices = [master for master in masters.values() if master.ndim > 2]
     others = [master for master in masters.values() if master.ndim <= 2]
     groups = [{"params": matrices, "weight_decay": of.params["weight_decay"]}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=of.params["lr"], fused=True)
+    return torch.optim.AdamW(groups, lr=of.params["lr"], fused=True, capturable=True)

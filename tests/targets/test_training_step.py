@@ -43,11 +43,6 @@ def window_of(params, accumulation=8):
     return windows(training_set(params, 0), params["batch_size"], accumulation, "none", 0.0, SIDE, CPU)
 
 
-def spelt(texts):
-    """Token ids of each text, repeated ones too."""
-    return texts.ids[texts.place.cpu()]
-
-
 def test_a_step_over_a_window_moves_by_the_mean_gradient_of_its_micro_batches_one_by_one():
     params = settled(precision="fp32", bank_warmup=2, bank_size=16, invalid_rate=0.2, forwards=8)
     whole, run = make_model(params, CPU), Run(0)
@@ -56,12 +51,12 @@ def test_a_step_over_a_window_moves_by_the_mean_gradient_of_its_micro_batches_on
 
     images, texts, losses, globals_ = torch.zeros(0, whole.dim), torch.zeros(0, whole.dim), [], []
     for forward, batch in enumerate(window_of(params, 1)):
-        region, text = apart.regions(batch.images, batch.boxes, batch.image), apart.texts(spelt(batch.expressions))
+        region, text = apart.regions(batch.images, batch.boxes, batch.image), apart.texts(batch.expressions.each)
         scale = apart.spread * apart.region_logit_scale.exp()
         loss = contrastive_loss(scale * region @ torch.cat([text, texts]).T, scale * text @ torch.cat([region, images]).T)
         features = apart.clip.vision_model(pixel_values=apart.pixel_values(batch.images)).pooler_output
         image = functional.normalize(apart.clip.visual_projection(features), dim=-1)
-        logits = apart.clip.logit_scale.exp() * image @ apart.texts(spelt(batch.captions)).T
+        logits = apart.clip.logit_scale.exp() * image @ apart.texts(batch.captions.each).T
         both = contrastive_loss(logits, logits.T)
         ((0.1 * loss + both) / 8).backward()
         losses.append(loss.item())

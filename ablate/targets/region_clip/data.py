@@ -170,6 +170,11 @@ class Texts:
         padded = np.pad(distinct, ((0, -len(distinct) % MULTIPLE), (0, 0)), mode="edge") if len(distinct) else distinct
         return cls(torch.from_numpy(padded), torch.from_numpy(place.reshape(-1)).to(device))
 
+    @property
+    def each(self) -> Tensor:
+        """Token ids of each text, those that recur too, [texts, words]."""
+        return self.ids[self.place.cpu()]
+
 
 @dataclass(frozen=True)
 class Window:
