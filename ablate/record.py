@@ -12,9 +12,11 @@ from typing import get_args
 from ablate.engines.base import State
 from ablate.errors import BadInput
 
-#: Of the file. Raised when a key comes, goes or changes its meaning; 1, which files of that time don't say, had no `files`, and
-#: 2 no `crc`.
-SCHEMA = 3
+#: Of the file. Raised when a key comes, goes or changes its meaning; 1, which files of that time don't say, had no `files`,
+#: 2 no `crc`, and 3 no `steps`, `shared` and `shared_seconds`.
+SCHEMA = 4
+#: The first whose files have a checksum.
+CHECKED = 3
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,9 @@ class Record:
     `device` is what it was trained on: `cpu`, `cuda: NVIDIA H100`; empty where that was not noted. `source` identifies the
     target's source, `attempts` counts how often the sitting tried. `files` tells what belongs to it: size in bytes and CRC-32
     of its curves (`curves`) and of each of its artifacts (`artifacts/NAME`); nothing in records of before schema 2.
+
+    Of `steps` done (0: the target doesn't say, or it was not noted) `shared` were taken over from another run, which had taken
+    `shared_seconds` for them; these are part of `seconds`.
     """
 
     run_id: str
@@ -38,6 +43,19 @@ class Record:
     source: str = ""
     attempts: int = 1
     files: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    steps: int = 0
+    shared: int = 0
+    shared_seconds: float = 0.0
+
+    @property
+    def spent(self) -> float:
+        """Seconds that were spent on this run itself."""
+        return self.seconds - self.shared_seconds
+
+    @property
+    def ended(self) -> float:
+        """When it ended, seconds since the epoch."""
+        return self.started + self.spent
 
 
 def outcome_of(record: Record | None, metric: str) -> float:
@@ -80,8 +98,9 @@ def from_json(content: bytes, where: str) -> Record:
         raise ValueError("it holds no record")
     schema = held.get("schema", 1)
     newer = isinstance(schema, int) and schema > SCHEMA
+    checked = isinstance(schema, int) and schema >= CHECKED
     crc = held.pop("crc", None)
-    if not newer and (crc is not None or schema == SCHEMA) and crc != _crc(held):
+    if not newer and (crc is not None or checked) and crc != _crc(held):
         raise ValueError("its record was changed")
     held.pop("schema", None)
     if newer or set(held) - known:
@@ -140,4 +159,7 @@ FITS: Mapping[str, Callable[[object], bool]] = {
     "source": _is_text,
     "attempts": _is_count,
     "files": _is_files,
+    "steps": _is_count,
+    "shared": _is_count,
+    "shared_seconds": _is_within(1e10),
 }

@@ -281,6 +281,9 @@ class Records:
             source=source,
             attempts=result.attempts,
             files={name: (len(content), zlib.crc32(content)) for name, content in files.items()},
+            steps=result.steps,
+            shared=result.shared,
+            shared_seconds=result.shared_seconds,
         )
         path = self.place("runs", run_id) / f"{run_id}.json"
         with storage_errors(path):  # of an attempt before: its record first, which would not fit what is written now

@@ -15,7 +15,7 @@ from ablate.errors import BadInput
 from ablate.run import Diverged, Point, Run
 from ablate.shown import plain
 from ablate.stop import Stop
-from ablate.target import load_target
+from ablate.target import Prefix, load_target
 
 #: Completed: with a finite outcome. Diverged: it ended, and its outcome is not finite (the driver knows the outcome), or the
 #: training said so (`Diverged`).
@@ -27,18 +27,22 @@ Fault = Literal["", "raised", "input", "memory", "died"]
 
 @dataclass(frozen=True)
 class Task:
-    """One training to be done, wherever it is done."""
+    """One training to be done, wherever it is done. `prefix` is what it has in common with other tasks, if anything."""
 
     run_id: str
     target: str
     params: Mapping[str, Any]
     seed: int
     device: str = "cpu"
+    prefix: Prefix = field(default_factory=Prefix)
 
 
 @dataclass(frozen=True)
 class Result:
     """What came of a task. `started` is in seconds since the epoch, `seconds` is wall time, `device` what it was trained on.
+
+    Of `steps` done (0 where the target doesn't say) `shared` were taken over from another run, which had taken `shared_seconds`
+    for them; these are part of `seconds`, so that it is what the whole training takes.
 
     `attempts` is how many were made; metrics, points and the error are the last one's.
     """
@@ -54,6 +58,9 @@ class Result:
     device: str = ""
     attempts: int = 1
     fault: Fault = ""
+    steps: int = 0
+    shared: int = 0
+    shared_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,7 @@ def execute(task: Task, beat: Callable[[], None] | None = None) -> Result:
         beat: is told of each call that logs.
     """
     started, clock = time.time(), time.perf_counter()
-    run = Run(task.seed, task.device, beat=beat)
+    run = Run(task.seed, task.device, beat=beat, family=task.prefix.family)
     state: State = "completed"
     metrics: dict[str, float] = {}
     error = ""
@@ -135,9 +142,22 @@ def execute(task: Task, beat: Callable[[], None] | None = None) -> Result:
     if fault == "memory":  # here nothing holds the frames of the training, and what is in them, any more
         error += f"\n{memory.peak()}"
         memory.free()
-    seconds = time.perf_counter() - clock
-    on = device_name(task.device)
-    return Result(task.run_id, state, started, seconds, metrics, tuple(run.points), artifacts, error, on, fault=fault)
+    seconds = time.perf_counter() - clock + run.shared_seconds
+    return Result(
+        task.run_id,
+        state,
+        started,
+        seconds,
+        metrics,
+        tuple(run.points),
+        artifacts,
+        error,
+        device_name(task.device),
+        fault=fault,
+        steps=run.steps,
+        shared=run.shared,
+        shared_seconds=run.shared_seconds,
+    )
 
 
 def _unfit(name: object, content: object) -> str:

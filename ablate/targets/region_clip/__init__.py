@@ -12,7 +12,7 @@ from typing import Any
 from ablate.run import Run
 from ablate.target import declare
 from ablate.targets.region_clip.metrics import METRICS, UNITS
-from ablate.targets.region_clip.settings import ALIAS, DEFAULTS, resolve
+from ablate.targets.region_clip.settings import ALIAS, DEFAULTS, resolve, shares
 
 
 def check(params: Mapping[str, Any]) -> None:
@@ -69,6 +69,7 @@ def seconds(params: Mapping[str, Any]) -> float:
     fingerprint=fingerprint,
     dataset=dataset,
     prepare=prepare,
+    shares=shares,
     seconds=seconds,
     quick={"forwards": 96, "pretrain_steps": 60},
     units=UNITS,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -25,6 +29,16 @@ class Optimizer:
         others = [master for master in self.masters if master.ndim <= 1]
         groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
         self.adamw = torch.optim.AdamW([group for group in groups if group["params"]], lr=lr, fused=True)
+
+    def state(self) -> dict[str, Any]:
+        """The masters and what AdamW keeps of each; `load` takes it."""
+        return {"masters": self.masters, "adamw": self.adamw.state_dict()}
+
+    @torch.no_grad()
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from the state of another over the same model. The weights themselves are the model's to load."""
+        torch._foreach_copy_(self.masters, state["masters"])
+        self.adamw.load_state_dict(copy.deepcopy(state["adamw"]))
 
     @torch.no_grad()
     def step(self) -> Tensor:
