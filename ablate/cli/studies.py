@@ -125,7 +125,7 @@ def run(
         with unread():
             console = display.stdout()
             display.verdict(console, found)
-            display.where(console, pdf, uri, trained, len(found.plan.runs))
+            display.where(console, pdf, uri, trained, len(found.plan.runs), found.shared)
             console.file.flush()
         show(mirror, found, records, sync_command(study, tracking_uri, **same))  # last: the answer is there
     raise typer.Exit(0 if found.complete else 3)
