@@ -2,6 +2,7 @@
 
 import json
 import math
+import zlib
 from contextlib import suppress
 
 import pytest
@@ -60,6 +61,9 @@ def test_a_record_comes_back_as_written():
         ("mlflow", 3),
         ("device", None),
         ("attempts", 1.5),
+        ("steps", -1),
+        ("shared", "3"),
+        ("shared_seconds", math.inf),
     ],
 )
 def test_a_value_of_another_type_is_damage_and_is_put_aside(tmp_path, key, value):
@@ -72,6 +76,21 @@ def test_a_value_of_another_type_is_damage_and_is_put_aside(tmp_path, key, value
     with pytest.warns(UserWarning, match="1 run damaged"):
         mend(records)
     assert (tmp_path / "damaged" / "cell-0.1" / "record.json").exists()
+
+
+def test_a_record_of_before_runs_shared_anything_is_read_and_one_without_its_checksum_is_damage():
+    held = json.loads(as_json(WHOLE))
+    third = {key: value for key, value in held.items() if key not in ("crc", "steps", "shared", "shared_seconds")} | {"schema": 3}
+    with pytest.raises(ValueError, match="its record was changed"):
+        from_json(json.dumps(third).encode(), "x")
+    crc = zlib.crc32(json.dumps(third).encode())
+    assert from_json(json.dumps(third | {"crc": crc}).encode(), "x") == WHOLE
+
+
+def test_a_run_ended_when_what_it_did_itself_was_done():
+    shared = Record("cell-0", "completed", 100.0, 9.0, steps=400, shared=100, shared_seconds=2.5)
+    assert (shared.spent, shared.ended) == (6.5, 106.5)
+    assert from_json(as_json(shared), "x") == shared
 
 
 def test_a_number_that_was_changed_is_damage():

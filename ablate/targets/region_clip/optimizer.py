@@ -37,7 +37,8 @@ class Optimizer:
     @torch.no_grad()
     def load(self, state: Mapping[str, Any]) -> None:
         """Go on from the state of another over the same model. The weights themselves are the model's to load."""
-        torch._foreach_copy_(self.masters, state["masters"])
+        for master, kept in zip(self.masters, state["masters"], strict=True):
+            master.copy_(kept)
         self.adamw.load_state_dict(copy.deepcopy(state["adamw"]))
 
     @torch.no_grad()
