@@ -54,9 +54,7 @@ def region_rows() -> list[tuple[str, float, str]]:
         "forward by forward": {"apart": True},
         "without probes": {"probes": "off"},
         "without the global loss": {"global_weight": 0.0},
-        "with the fused attention kernel": {"fused": True},
         "in fp32": {"precision": "fp32"},
-        "in fp32 with the fused attention kernel": {"precision": "fp32", "fused": True},
     }
     model, data = make_model(resolve({}), CPU), held_out(resolve({}))
     whole, evaluation, *others = median_seconds(
@@ -71,17 +69,17 @@ def region_rows() -> list[tuple[str, float, str]]:
     ]
 
 
-def step(apart: bool = False, fused: bool = False, **changes: Any) -> Callable[[], None]:
+def step(apart: bool = False, **changes: Any) -> Callable[[], None]:
     """An optimizer step over the same 32 images each time it is called, whole or (`apart`) micro-batch by micro-batch."""
     params = resolve({"forwards": 8, **changes})
     model, run, accumulation = make_model(params, CPU), Run(0), params["gradient_accumulation"]
     optimizer, bank = Optimizer(model, params["lr"], params["weight_decay"]), make_bank(params, model.dim, CPU)
-    if fused:
-        model.clip.set_attn_implementation("sdpa")
     trainer = Trainer(params, model, optimizer, bank, Probes(run, params["probes"]))
 
     def take() -> None:
-        for i, window in enumerate(windows(training_set(params, 0), 4, 1 if apart else accumulation, "none", 0.0, CPU)):
+        for i, window in enumerate(
+            windows(training_set(params, 0), 4, 1 if apart else accumulation, "none", 0.0, model.side, CPU)
+        ):
             loss = trainer.loss(window, range(i, i + len(window.sizes)), 0)
             assert loss is not None
             (loss / accumulation).backward()

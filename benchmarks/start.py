@@ -40,8 +40,11 @@ def spread(model: RegionCLIP, params: Mapping[str, Any], seed: int, forwards: in
     """Median over forwards of the logits' standard deviation and of the region loss, at scale 14.24 and a spread of 1."""
     data = training_set({**params, "forwards": forwards}, seed)
     deviations, losses = [], []
-    for batch in windows(data, 4, 1, "valid", 0.0, CPU):
-        regions, texts = model.regions(batch.images, batch.boxes, batch.image), model.texts(batch.expressions)
+    for batch in windows(data, 4, 1, "valid", 0.0, model.side, CPU):
+        regions, texts = (
+            model.regions(batch.images, batch.boxes, batch.image),
+            model.texts(batch.expressions.ids)[batch.expressions.place],
+        )
         logits = SCALE * regions @ texts.T
         if logits.numel() > 1:
             deviations.append(logits.std().item())
@@ -130,7 +133,7 @@ def first_loss_table() -> None:
             params = resolve({"forwards": forwards})
             model, run = make_model(params, CPU), Run(seed)
             trainer = Trainer(params, model, Optimizer(model, 0.0, 0.0), make_bank(params, model.dim, CPU), Probes(run, "loss"))
-            trainer.step(next(windows(training_set(params, seed), 4, 8, "none", 0.0, CPU)), range(8), 0)
+            trainer.step(next(windows(training_set(params, seed), 4, 8, "none", 0.0, model.side, CPU)), range(8), 0)
             losses.append(statistics.mean(value for metric, _, value in run.points if metric == "train/region_loss"))
         print(f"| {forwards} | {', '.join(f'{loss:.2f}' for loss in losses)} |")
 

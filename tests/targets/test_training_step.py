@@ -16,6 +16,9 @@ from ablate.targets.region_clip.probes import Probes
 from ablate.targets.region_clip.trainer import Trainer
 from tests.targets.small import CPU, by_metric, probes, settled
 
+#: Patches along a side of the small model's images.
+SIDE = 8
+
 
 class Descent:
     """Plain gradient descent of rate 1, so that a step is the gradient."""
@@ -37,7 +40,12 @@ def trainer(params, model, run=None):
 
 
 def window_of(params, accumulation=8):
-    return windows(training_set(params, 0), params["batch_size"], accumulation, "none", 0.0, CPU)
+    return windows(training_set(params, 0), params["batch_size"], accumulation, "none", 0.0, SIDE, CPU)
+
+
+def spelt(texts):
+    """Token ids of each text, repeated ones too."""
+    return texts.ids[texts.place.cpu()]
 
 
 def test_a_step_over_a_window_moves_by_the_mean_gradient_of_its_micro_batches_one_by_one():
@@ -48,12 +56,12 @@ def test_a_step_over_a_window_moves_by_the_mean_gradient_of_its_micro_batches_on
 
     images, texts, losses, globals_ = torch.zeros(0, whole.dim), torch.zeros(0, whole.dim), [], []
     for forward, batch in enumerate(window_of(params, 1)):
-        region, text = apart.regions(batch.images, batch.boxes, batch.image), apart.texts(batch.expressions)
+        region, text = apart.regions(batch.images, batch.boxes, batch.image), apart.texts(spelt(batch.expressions))
         scale = apart.spread * apart.region_logit_scale.exp()
         loss = contrastive_loss(scale * region @ torch.cat([text, texts]).T, scale * text @ torch.cat([region, images]).T)
         features = apart.clip.vision_model(pixel_values=apart.pixel_values(batch.images)).pooler_output
         image = functional.normalize(apart.clip.visual_projection(features), dim=-1)
-        logits = apart.clip.logit_scale.exp() * image @ apart.texts(batch.captions[:, 0]).T
+        logits = apart.clip.logit_scale.exp() * image @ apart.texts(spelt(batch.captions)).T
         both = contrastive_loss(logits, logits.T)
         ((0.1 * loss + both) / 8).backward()
         losses.append(loss.item())
@@ -76,10 +84,23 @@ def test_a_step_over_a_window_moves_by_the_mean_gradient_of_its_micro_batches_on
 def test_image_features_equal_clips_own():
     params = settled(precision="fp32")
     model, window = make_model(params, CPU), next(window_of(params))
-    _, ours = model.encode(window.images, window.boxes, window.image)
+    _, ours = model.encode(window.images, window.pooling)
     features = model.clip.vision_model(pixel_values=model.pixel_values(window.images)).pooler_output
     expected = functional.normalize(model.clip.visual_projection(features), dim=-1)
     assert torch.allclose(ours, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("end", [30, 2])
+def test_text_features_equal_clips_own_though_what_follows_the_end_is_left_out(end):
+    params = settled(precision="fp32")
+    model, window = make_model(params, CPU), next(window_of(params))
+    ids = window.expressions.ids
+    model.clip.text_model.eos_token_id = end  # 2: as models were saved before transformers 4.31; then the highest id counts
+    assert (ids == 30).any(1).all() and ids.max() == 30
+    features = model.clip.text_projection(model.clip.text_model(input_ids=ids).pooler_output)
+    assert torch.allclose(model.texts(ids), functional.normalize(features, dim=-1), atol=1e-6)
+    padded = functional.pad(ids, (0, 13 - ids.shape[1]))
+    assert torch.equal(model.texts(padded), model.texts(ids))
 
 
 @pytest.mark.parametrize(("key", "silent"), [("global_weight", "train/global_loss"), ("region_weight", None)])
@@ -153,12 +174,35 @@ def test_float32_weights_are_updated_in_place_by_plain_adamw():
 
 
 def test_weight_decay_is_for_matrices_alone():
-    optimizer = Optimizer(make_model(settled(), CPU), 0.1, 0.3)
-    decayed, others = optimizer.adamw.param_groups
-    assert (decayed["weight_decay"], others["weight_decay"]) == (0.3, 0.0)
-    assert min(p.ndim for p in decayed["params"]) == 2
-    assert max(p.ndim for p in others["params"]) <= 1
-    assert len(decayed["params"]) + len(others["params"]) == len(optimizer.weights)
+    params = settled()
+    optimizer = Optimizer(make_model(params, CPU), 0.1, 0.3)
+    matrices, others = optimizer.flats
+    assert (matrices.decay, others.decay) == (0.3, 0.0)
+    assert min(weight.ndim for weight in matrices.weights) == 2
+    assert max(weight.ndim for weight in others.weights) <= 1
+    assert len(matrices.weights) + len(others.weights) == len(list(make_model(params, CPU).parameters()))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_weights_without_a_gradient_stay_as_they_are_as_torchs_adamw_leaves_them(precision):
+    params = settled(precision=precision)
+    model, other = make_model(params, CPU), make_model(params, CPU)
+    masters = [weight.detach().float().requires_grad_() for weight in other.parameters()]
+    groups = [[m for m in masters if m.ndim > 1], [m for m in masters if m.ndim <= 1]]
+    theirs = torch.optim.AdamW([{"params": groups[0], "weight_decay": 0.1}, {"params": groups[1], "weight_decay": 0.0}], lr=1e-2)
+    ours, rng = Optimizer(model, 1e-2, 0.1), torch.Generator().manual_seed(0)
+    for step in range(4):
+        theirs.zero_grad()
+        for i, (weight, master) in enumerate(zip(model.parameters(), masters, strict=True)):
+            if (i + step) % 3 and i % 5:  # some never have one, some now and then
+                weight.grad = torch.randn(weight.shape, generator=rng).to(weight.dtype)
+                master.grad = weight.grad.float()
+        ours.step()
+        theirs.step()
+    for weight, master in zip(model.parameters(), masters, strict=True):
+        assert torch.allclose(weight.float(), master.to(weight.dtype).float(), rtol=1e-2 if precision == "bf16" else 1e-6)
+    assert torch.equal(model.region_logit_scale, other.region_logit_scale)  # the first
+    assert len(ours.flats) > 4
 
 
 def test_a_bank_that_takes_pairs_before_the_loss_holds_the_batch_against_itself():

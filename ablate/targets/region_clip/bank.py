@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Negatives:
+    """What each micro-batch of a window has to tell its pairs from, beside its own.
+
+    Candidates are first the window's own pairs, those of micro-batches before it, and then the bank's places.
+
+    Attributes:
+        images, texts: what the bank held before the window, [size, dim].
+        of_images, of_texts: which candidates each micro-batch that has boxes sees, bool [groups, boxes + size].
+        count: how many texts each sees, [groups].
+    """
+
+    images: Tensor
+    texts: Tensor
+    of_images: Tensor
+    of_texts: Tensor
+    count: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class State:
+    """Where the bank stands after a forward."""
+
+    ptr: int
+    full: bool
 
 
 class MemoryBank:
@@ -58,6 +88,47 @@ class MemoryBank:
         held = 0 if not self.active(forward) else self.size if self.full else self.ptr
         images, texts = (held if self.side in ("both", side) else 0 for side in ("image", "text"))
         return self.images[:images], self.texts[:texts]
+
+    def over(
+        self, forwards: range, sizes: Sequence[int], zero: NDArray[np.bool_], before: bool
+    ) -> tuple[Negatives | None, list[State]]:
+        """What `negatives` and `enqueue` would give and do, forward by forward over a window, without doing it.
+
+        Args:
+            sizes: boxes of each forward.
+            zero: whether a region's embedding is zero, [boxes].
+            before: whether pairs enter the bank before their loss.
+
+        Returns:
+            the negatives, or None where no forward has any, and the state after each forward.
+        """
+        forward = np.repeat(np.arange(len(sizes)), sizes)
+        enters = np.asarray([self.active(each) for each in forwards], bool)[forward]
+        if self.skip_zeros:
+            enters &= ~zero
+        entered = np.cumsum(np.bincount(forward[enters], minlength=len(sizes)))
+        states = [self._state(int(count)) for count in entered]
+        then = entered if before else np.concatenate([[0], entered[:-1]])
+        then = then[np.asarray(sizes) > 0]
+        held = self.size if self.full else self.ptr
+        if not len(then) or not (held or then[-1]):
+            return None, states
+        number = np.where(enters, np.cumsum(enters) - 1, len(enters) + self.size)  # those that don't enter: never reached
+        own = (number < then[:, None]) & (number >= then[:, None] - self.size)
+        slot = np.arange(self.size)
+        kept = (slot < held) & ((slot - self.ptr) % self.size >= then[:, None])
+        return self._negatives(np.concatenate([own, kept], 1)), states
+
+    def _state(self, entered: int) -> State:
+        if not self.size:
+            return State(0, False)
+        return State((self.ptr + entered) % self.size, self.full or self.ptr + entered >= self.size)
+
+    def _negatives(self, seen: NDArray[np.bool_]) -> Negatives:
+        mask = torch.from_numpy(seen).to(self.images.device)
+        of = {side: mask if self.side in ("both", side) else torch.zeros_like(mask) for side in ("image", "text")}
+        count = seen.sum(1) if self.side in ("both", "text") else np.zeros(len(seen), np.int64)
+        return Negatives(self.images, self.texts, of["image"], of["text"], count)
 
     def enqueue(self, forward: int, images: Tensor, texts: Tensor) -> None:
         """Write pairs, [boxes, dim] each, over the oldest; nothing before the bank has started.

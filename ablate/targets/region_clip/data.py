@@ -16,6 +16,7 @@ from ablate.targets.region_clip.boxes import annotated, keep, valid
 from ablate.targets.region_clip.finehard import MALFORMED_BOX, NOT_FINITE, REVERSED, Fault, Row
 from ablate.targets.region_clip.inputs import Inputs, inputs_of
 from ablate.targets.region_clip.photos import pixels
+from ablate.targets.region_clip.roi import Pooling, cell_weights
 from ablate.targets.region_clip.scenes import SMALL_AREA, make_scenes
 from ablate.targets.region_clip.source import Source, order, split
 from ablate.targets.region_clip.tokens import Tokenizer
@@ -137,24 +138,54 @@ def encode_all(tokenizer: Tokenizer, texts: Sequence[str], words: int) -> Ints:
     return ids
 
 
+#: What numbers of texts and of cells are rounded up to: a new size costs kernels that are made for each size a millisecond.
+MULTIPLE = 16
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts with each distinct one once.
+
+    Attributes:
+        ids: token ids, [distinct, words], on the host; the last of them again and again up to a multiple of `MULTIPLE`.
+        place: each text's, as an index into them, [texts].
+    """
+
+    ids: Tensor
+    place: Tensor
+
+    @classmethod
+    def of(cls, ids: Ints, device: torch.device) -> Texts:
+        """From the token ids of texts, [texts, words]."""
+        distinct, place = np.unique(ids, axis=0, return_inverse=True)
+        padded = np.pad(distinct, ((0, -len(distinct) % MULTIPLE), (0, 0)), mode="edge") if len(distinct) else distinct
+        return cls(torch.from_numpy(padded), torch.from_numpy(place.reshape(-1)).to(device))
+
+
 @dataclass(frozen=True)
 class Window:
     """The micro-batches between two optimizer steps, laid end to end.
 
     Attributes:
         images: uint8, [micro-batches x batch size, 3, height, width].
-        boxes: of all kept boxes, [boxes, 4], in the order of their images.
-        image: which image each lies on, [boxes].
-        expressions: token ids of each, [boxes, words].
-        captions: token ids of each image's texts, [images, texts an image, words].
+        boxes: of all kept boxes, [boxes, 4], in the order of their images; on the host.
+        image: which image each lies on, [boxes]; on the host.
+        pooling: what they are pooled from.
+        zero: whether a box pools to zero, [boxes].
+        expressions: of each box.
+        captions: of each image, the texts of one after those of the other.
+        kinds: texts an image.
         sizes: how many boxes each micro-batch has.
     """
 
     images: Tensor
     boxes: Tensor
     image: Tensor
-    expressions: Tensor
-    captions: Tensor
+    pooling: Pooling
+    zero: NDArray[np.bool_]
+    expressions: Texts
+    captions: Texts
+    kinds: int
     sizes: tuple[int, ...]
 
 
@@ -164,21 +195,34 @@ def windows(
     accumulation: int,
     box_filter: str,
     min_area: float,
+    side: int,
     device: torch.device,
     first: int = 0,
 ) -> Iterator[Window]:
     """Cut a training set into windows of `accumulation` micro-batches of `batch_size` images; the last may be shorter.
 
     Args:
+        side: cells along a side of a feature map.
         first: the micro-batch that the first of them begins with.
     """
     kept = keep(data.boxes, data.counts, box_filter, min_area)
-    span = batch_size * accumulation
+    weights = cell_weights(torch.from_numpy(data.boxes[kept]), side, side)
+    empty = ~weights.any(1).numpy()
+    span, before = batch_size * accumulation, int(kept[: first * batch_size].sum())
     for start in range(first * batch_size, len(data.which), span):
         image, slot = np.nonzero(kept[start : start + span])
         images, captions = data.images[data.which[start : start + span]], data.captions[start : start + span]
         sizes = np.bincount(image // batch_size, minlength=-(-len(images) // batch_size))
-        boxes, expressions = data.boxes[start + image, slot], data.expressions[start + image, slot]
-        on_device = [torch.from_numpy(part).to(device) for part in (images, boxes, image, expressions, captions)]
-        pictures, corners, owner, texts, wholes = on_device
-        yield Window(pictures, corners, owner, texts, wholes, tuple(int(size) for size in sizes))
+        owner = torch.from_numpy(image)
+        yield Window(
+            images=torch.from_numpy(images).to(device),
+            boxes=torch.from_numpy(data.boxes[start + image, slot]),
+            image=owner,
+            pooling=Pooling.of(weights[before : before + len(image)], owner, MULTIPLE).to(device),
+            zero=empty[before : before + len(image)],
+            expressions=Texts.of(data.expressions[start + image, slot], device),
+            captions=Texts.of(captions.reshape(-1, captions.shape[-1]), device),
+            kinds=captions.shape[1],
+            sizes=tuple(int(size) for size in sizes),
+        )
+        before += len(image)

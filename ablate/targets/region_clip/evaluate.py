@@ -112,12 +112,12 @@ def evaluate(model: RegionCLIP, data: HeldOut) -> dict[str, float]:
     """
     model.eval()
     device = model.region_logit_scale.device
-    texts = model.texts(data.texts.to(device))[data.text]
+    texts = model.texts(data.texts)[data.text.to(device)]
     parts = []
     for start in range(0, len(data.images), BATCH):
         here = (data.image >= start) & (data.image < start + BATCH)
         batch = data.images[start : start + BATCH].to(device)
-        parts.append(model.regions(batch, data.boxes[here].to(device), (data.image[here] - start).to(device)))
+        parts.append(model.regions(batch, data.boxes[here], data.image[here] - start))
     regions = torch.cat(parts)
     model.train()
     cosine = (regions[data.groups] @ texts[data.groups].transpose(1, 2)).cpu()

@@ -96,7 +96,7 @@ class Training:
         """The windows that are still to be trained on, in order."""
         params, rule = self.params, (self.params["box_filter"], self.params["min_box_area"])
         sizes = params["batch_size"], params["gradient_accumulation"]
-        yield from windows(self.data, *sizes, *rule, self.device, self.forward)
+        yield from windows(self.data, *sizes, *rule, self.model.side, self.device, self.forward)
 
     def step(self, window: Window) -> None:
         """One optimizer step, and an evaluation where one is due; the last one is left to `end`."""
@@ -118,11 +118,7 @@ class Training:
 
 
 def make_model(params: Mapping[str, Any], device: torch.device) -> RegionCLIP:
-    """The model before the first step, in its precision, with what is frozen frozen.
-
-    On a CPU its attention is written out: the fused kernel's backward pass takes six times as long there in bf16, for sequences
-    as short as these.
-    """
+    """The model before the first step, in its precision, with what is frozen frozen."""
     model = RegionCLIP(load_start(params), params["logit_scale_init"], params["cosine_spread"], inputs_of(params).pixels)
     clip = model.clip
     for part, key in (
@@ -130,8 +126,6 @@ def make_model(params: Mapping[str, Any], device: torch.device) -> RegionCLIP:
         (clip.text_model, "train_text"), (clip.text_projection, "train_text"),
     ):  # fmt: skip
         part.requires_grad_(params[key])
-    if device.type == "cpu":
-        clip.set_attn_implementation("eager")
     return model.to(device, torch.bfloat16 if params["precision"] == "bf16" else torch.float32)
 
 

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers.models.clip.configuration_clip import CLIPConfig
-from transformers.models.clip.modeling_clip import CLIPModel
+from transformers.models.clip.modeling_clip import CLIPEncoderLayer, CLIPModel
 
 from ablate.targets.region_clip.inputs import SCENE_PIXELS, Pixels
-from ablate.targets.region_clip.roi import roi_align
+from ablate.targets.region_clip.roi import Pooling, cell_weights
 from ablate.targets.region_clip.settings import SMALL_IMAGE
 from ablate.targets.region_clip.tokens import Marks
 
@@ -49,13 +49,17 @@ class RegionCLIP(nn.Module):
         self.region_logit_scale = nn.Parameter(torch.tensor(logit_scale))
         self._pixels = pixels
 
-    def encode(self, images: Tensor, boxes: Tensor, image: Tensor, whole: bool = True) -> tuple[Tensor, Tensor | None]:
+    @property
+    def side(self) -> int:
+        """Patches along a side of an image."""
+        return int(self.clip.vision_model.embeddings.num_patches**0.5)
+
+    def encode(self, images: Tensor, pooling: Pooling, whole: bool = True) -> tuple[Tensor, Tensor | None]:
         """Embeddings of regions and of whole images, all but the last layer computed once for both.
 
         Args:
             images: uint8, [n, 3, height, width].
-            boxes: fractions of the image, [boxes, 4].
-            image: which image each box lies on, [boxes].
+            pooling: of the boxes, over maps of `side` x `side` cells.
             whole: whether the whole images are wanted too.
 
         Returns:
@@ -63,7 +67,13 @@ class RegionCLIP(nn.Module):
         """
         hidden = self._hidden(images)
         pooled = functional.normalize(self._pooled(hidden).float(), dim=-1) if whole else None
-        return self._regions(self._dense(hidden), boxes, image), pooled
+        count = hidden.shape[1] - 1
+        needed = hidden.flatten(0, 1).index_select(0, pooling.cells + pooling.cells // count + 1)  # past the class tokens
+        return self._regions(pooling, self._dense(needed)), pooled
+
+    def images(self, images: Tensor) -> Tensor:
+        """Normalised embeddings of whole images alone, float32 [n, dim]."""
+        return functional.normalize(self._pooled(self._hidden(images)).float(), dim=-1)
 
     def dense_features(self, images: Tensor) -> Tensor:
         """Feature maps: the last vision layer without attention (FG-CLIP v1.0; MaskCLIP, Zhou et al. 2022).
@@ -74,64 +84,103 @@ class RegionCLIP(nn.Module):
         Returns:
             [n, dim, rows, columns].
         """
-        return self._dense(self._hidden(images))
+        maps: Tensor = self._dense(self._hidden(images)[:, 1:]).transpose(1, 2).unflatten(2, (self.side, self.side))
+        return maps
 
     def regions(self, images: Tensor, boxes: Tensor, image: Tensor) -> Tensor:
-        """`encode` for regions alone."""
-        return self.encode(images, boxes, image, whole=False)[0]
+        """`encode` for regions alone, from boxes as fractions of their images, [boxes, 4], and the image of each, [boxes]."""
+        pooling = Pooling.of(cell_weights(boxes.cpu(), self.side, self.side), image.cpu()).to(images.device)
+        return self.encode(images, pooling, whole=False)[0]
 
     def texts(self, ids: Tensor) -> Tensor:
-        """Normalised text embeddings, float32 [texts, dim], of token ids [texts, words]."""
-        pooled = self.clip.text_model(input_ids=ids).pooler_output
-        return functional.normalize(self.clip.text_projection(pooled).float(), dim=-1)
+        """Normalised text embeddings, float32 [texts, dim], of token ids, [texts, words].
+
+        The tower is causal and its end token alone is read, so what comes after it is left out, and the last layer asks for it
+        alone. Ids on the host spare a device a wait for where that is.
+        """
+        text, ends = self.clip.text_model, self._ends(ids)
+        longest = int(ends.max()) + 1
+        device = self.region_logit_scale.device
+        places, place = torch.arange(longest, device=device), ends.to(device)
+        hidden = text.embeddings(input_ids=ids[:, :longest].to(device))
+        for layer in text.encoder.layers[:-1]:
+            hidden = _layer(layer, hidden, hidden, places > places[:, None])
+        token = hidden[torch.arange(len(hidden), device=device), place][:, None]
+        token = _layer(text.encoder.layers[-1], hidden, token, (places > place[:, None])[:, None, None])
+        features = self.clip.text_projection(text.final_layer_norm(token[:, 0]))
+        return functional.normalize(features.float(), dim=-1)
+
+    def _ends(self, ids: Tensor) -> Tensor:
+        """Where each text ends, [texts]: at its first end token; at the highest id for a model saved with 2 as its end token, as
+        transformers has it."""
+        end: int = self.clip.text_model.eos_token_id
+        return ids.argmax(1) if end == 2 else (ids == end).int().argmax(1)
 
     def pixel_values(self, images: Tensor) -> Tensor:
         """uint8 pixels to floats of about zero mean and unit deviation: in float32 at least, then as the towers have it."""
         weight = self.clip.visual_projection.weight
         wide = torch.promote_types(weight.dtype, torch.float32)
         mean, std = (torch.tensor(part, dtype=wide, device=images.device).view(3, 1, 1) for part in self._pixels)
-        return ((images.to(wide) / 255 - mean) / std).to(weight.dtype)
+        return images.to(wide).div_(255).sub_(mean).div_(std).to(weight.dtype)
 
     def _hidden(self, images: Tensor) -> Tensor:
         """What enters the last vision layer, class token first: [n, 1 + patches, hidden]."""
         vision = self.clip.vision_model
         hidden: Tensor = vision.pre_layrnorm(vision.embeddings(self.pixel_values(images)))
         for layer in vision.encoder.layers[:-1]:
-            hidden = layer(hidden, None)
+            hidden = _layer(layer, hidden, hidden)
         return hidden
 
-    def _dense(self, hidden: Tensor) -> Tensor:
+    def _dense(self, patches: Tensor) -> Tensor:
+        """The last layer without attention, projected, of what enters it at any patches, [..., hidden]: [..., dim]."""
         vision, last = self.clip.vision_model, self.clip.vision_model.encoder.layers[-1]
-        patches = hidden[:, 1:]
         patches = patches + last.self_attn.out_proj(last.self_attn.v_proj(last.layer_norm1(patches)))
         patches = patches + last.mlp(last.layer_norm2(patches))
-        features = self.clip.visual_projection(vision.post_layernorm(patches))
-        side = int(features.shape[1] ** 0.5)
-        maps: Tensor = features.transpose(1, 2).unflatten(2, (side, side))
-        return maps
+        features: Tensor = self.clip.visual_projection(vision.post_layernorm(patches))
+        return features
 
     def _pooled(self, hidden: Tensor) -> Tensor:
-        """CLIP's image features, [n, dim]: in the last layer only the class token asks, since only it is read."""
-        vision, last = self.clip.vision_model, self.clip.vision_model.encoder.layers[-1]
-        attention, normed = last.self_attn, last.layer_norm1(hidden)
-        asked, keys, values = attention.q_proj(normed[:, :1]), attention.k_proj(normed), attention.v_proj(normed)
-        query, key, value = (part.unflatten(2, (attention.num_heads, -1)).transpose(1, 2) for part in (asked, keys, values))
-        attended = _attend(query, key, value, attention.scale).transpose(1, 2).flatten(2)
-        token = hidden[:, :1] + attention.out_proj(attended)
-        token = token + last.mlp(last.layer_norm2(token))
+        """CLIP's image features, [n, dim]: of the last layer the class token alone is read."""
+        vision = self.clip.vision_model
+        token = _layer(vision.encoder.layers[-1], hidden, hidden[:, :1])
         features: Tensor = self.clip.visual_projection(vision.post_layernorm(token[:, 0]))
         return features
 
     @staticmethod
-    def _regions(maps: Tensor, boxes: Tensor, image: Tensor) -> Tensor:
+    def _regions(pooling: Pooling, features: Tensor) -> Tensor:
         """Pooled in float32, as FG-CLIP does, and normalised with an epsilon, so that a zero vector stays zero."""
-        return functional.normalize(roi_align(maps.float(), boxes, image), dim=-1)
+        return functional.normalize(pooling(features.float()), dim=-1)
 
 
-def _attend(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-    """Attention written out, [n, heads, asked, dim]: for one query faster than a fused kernel."""
-    weights = (scale * query @ key.transpose(2, 3)).softmax(dim=-1, dtype=torch.float32)
-    attended: Tensor = weights.to(query.dtype) @ value
+def _layer(layer: CLIPEncoderLayer, hidden: Tensor, asked: Tensor, unseen: Tensor | None = None) -> Tensor:
+    """transformers' `CLIPEncoderLayer` for the tokens that are read; the others only answer.
+
+    Args:
+        hidden: what enters the layer, [n, tokens, hidden].
+        asked: of it the tokens that are read, [n, asked, hidden].
+        unseen: which tokens they don't attend to; bool, broadcast to [n, heads, asked, tokens].
+
+    Returns:
+        [n, asked, hidden].
+    """
+    attention, normed = layer.self_attn, layer.layer_norm1(hidden)
+    query = attention.q_proj(normed if asked is hidden else layer.layer_norm1(asked))
+    parts = query, attention.k_proj(normed), attention.v_proj(normed)
+    query, key, value = (part.unflatten(2, (attention.num_heads, -1)).transpose(1, 2) for part in parts)
+    asked = asked + attention.out_proj(_attend(query, key, value, unseen).transpose(1, 2).flatten(2))
+    read: Tensor = asked + layer.mlp(layer.layer_norm2(asked))
+    return read
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, unseen: Tensor | None) -> Tensor:
+    """Attention, [n, heads, asked, dim]: on a CPU written out, as the fused kernel's backward pass takes six times as long there
+    in bf16, for sequences as short as these."""
+    if query.is_cuda:
+        return functional.scaled_dot_product_attention(query, key, value, None if unseen is None else ~unseen)
+    scores = query.shape[-1] ** -0.5 * query @ key.transpose(2, 3)
+    if unseen is not None:
+        scores = scores.masked_fill(unseen, float("-inf"))
+    attended: Tensor = scores.softmax(dim=-1) @ value
     return attended
 
 

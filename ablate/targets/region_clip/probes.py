@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ablate.run import Diverged, Run
-from ablate.targets.region_clip.bank import MemoryBank
+from ablate.targets.region_clip.bank import State
+from ablate.targets.region_clip.losses import Groups
 
 #: The per-forward probes that come from tensors, in the order of `measure`.
 TENSORS = (
@@ -23,25 +24,33 @@ LOSSES = ("train/region_loss", "train/global_loss")
 
 
 @torch.no_grad()
-def measure(loss: Tensor, log_scale: Tensor, regions: Tensor, logits: Tensor) -> Tensor:
-    """The tensor probes of one forward, [12], still on the device.
+def measure(losses: Tensor, log_scale: Tensor, regions: Tensor, logits: Tensor, groups: Groups) -> Tensor:
+    """The tensor probes of each forward that has boxes, [groups, 12], still on the device.
 
     Standard deviations are with n − 1, as torch has them by default (the diagnosis's 0.5 for norms 0, 1, 1, 1); 0 for one value.
 
     Args:
-        loss: of the forward, a scalar.
+        losses: of the forwards, [groups].
         log_scale: the region logit scale, in the precision it is kept in; its exponential is taken in float32.
         regions: normalised region embeddings, [boxes, dim].
-        logits: image to text within the batch, [boxes, boxes]: the bank's columns are left out, as the diagnosis printed them.
+        logits: image to text, [boxes, boxes]: of a forward those within its batch count, without the bank's columns, as the
+            diagnosis printed them.
     """
-    norms, scale = regions.norm(dim=1), log_scale.detach().float()
-    zeros = (norms == 0).sum().float()
-    parts = (loss.detach(), scale, scale.exp(), norms.min(), norms.max(), norms.mean(), _std(norms), zeros)
-    return torch.stack([*parts, logits.min(), logits.max(), logits.mean(), _std(logits)])
+    norms, scale = regions.norm(dim=1)[groups.place], log_scale.detach().float().expand(len(losses))
+    zeros = ((norms == 0) & groups.there).sum(1).float()
+    own = logits[groups.place[:, :, None], groups.place[:, None]].flatten(1)
+    both = (groups.there[:, :, None] & groups.there[:, None]).flatten(1)
+    parts = (losses.detach(), scale, scale.exp(), *_spread(norms, groups.there), zeros, *_spread(own, both))
+    return torch.stack(parts, dim=1)
 
 
-def _std(values: Tensor) -> Tensor:
-    return values.std(correction=min(1, values.numel() - 1))
+def _spread(values: Tensor, there: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Least, greatest, mean and standard deviation of each row's values, [rows, most], where there are any."""
+    count = there.sum(1)
+    mean = values.masked_fill(~there, 0.0).sum(1) / count
+    square = (values - mean[:, None]).square().masked_fill(~there, 0.0).sum(1)
+    least, greatest = values.masked_fill(~there, math.inf).amin(1), values.masked_fill(~there, -math.inf).amax(1)
+    return least, greatest, mean, (square / (count - 1).clamp(min=1)).sqrt()
 
 
 #: Metrics of a forward.
@@ -67,20 +76,24 @@ class Probes:
     _candidates: list[int] = field(default_factory=list)
     _whole: list[Tensor] = field(default_factory=list)
 
-    def region(self, forward: int, loss: Tensor, log_scale: Tensor, regions: Tensor, logits: Tensor) -> None:
-        """Note a forward's region loss; `logits` are image to text, [boxes, candidates]. See `measure`."""
-        self._forwards.append(forward)
-        self._candidates.append(logits.shape[1])
+    def regions(
+        self, forwards: Sequence[int], losses: Tensor, log_scale: Tensor, regions: Tensor, logits: Tensor, groups: Groups,
+        candidates: Sequence[int],
+    ) -> None:  # fmt: skip
+        """Note the region losses of the forwards that have boxes, and how many texts each region of theirs was matched to. See
+        `measure`."""
+        self._forwards, self._candidates = list(forwards), list(candidates)
         every = self.level == "all"
-        self._measured.append(measure(loss, log_scale, regions, logits[:, : len(logits)]) if every else loss.detach()[None])
+        found = measure(losses, log_scale, regions, logits, groups) if every else losses.detach()[:, None]
+        self._measured = [found.flatten()]
 
-    def whole(self, loss: Tensor) -> None:
-        """Note a forward's image-text loss, in the order of the window's forwards."""
-        self._whole.append(loss.detach())
+    def whole(self, losses: Tensor) -> None:
+        """Note the image-text losses of the window's forwards, [forwards]."""
+        self._whole.append(losses.detach())
 
-    def state(self, forward: int, bank: MemoryBank, boxes: int, step: int) -> None:
-        """Note what the host knows of a forward."""
-        state = {"bank/ptr": bank.ptr, "bank/full": bank.full, "bank/size": bank.size}
+    def state(self, forward: int, bank: State, size: int, boxes: int, step: int) -> None:
+        """Note what the host knows of a forward: the bank after it, and its size."""
+        state = {"bank/ptr": bank.ptr, "bank/full": bank.full, "bank/size": size}
         self._states.append((forward, {**state, "train/valid_boxes": boxes, "train/optimizer_step": step}))
 
     def flush(self, forwards: range, grad_norm: Tensor) -> None:
@@ -89,9 +102,9 @@ class Probes:
         Raises:
             Diverged: at the first forward with a loss that is not finite; nothing that came after it is logged.
         """
-        parts = [*self._measured, *(loss[None] for loss in self._whole), grad_norm[None]]
+        parts = [*self._measured, *self._whole, grad_norm[None]]
         values = torch.cat([part.float() for part in parts]).tolist()
-        wide = len(self._measured) * len(self._names)
+        wide = len(self._forwards) * len(self._names)
         whole: list[Logged] = [(f, {"train/global_loss": v}) for f, v in zip(forwards, values[wide:-1], strict=False)]
         regions = self._regions(values[:wide])
         end = _divergence([*regions, *whole])

@@ -1,9 +1,10 @@
-"""RoI Align to one value a box: batched, with no sum whose order threads or a device decide, and equal to torchvision's
+"""RoI Align to one value a box: with no sum whose order threads or a device decide, and equal to torchvision's
 `roi_align` within 1e-5 (output 1 x 1, `spatial_scale=1`, `sampling_ratio=-1`, `aligned=True`), gradients included.
 
 The average of bilinear samples on a regular grid is separable: each sample's weights are a product of one over rows and one
 over columns, and so is the rule that drops samples outside the map. So a pooled feature is `wy @ map @ wx`, with each axis'
-weights averaged over its samples (Mask R-CNN, He et al. 2017, sec. 3).
+weights averaged over its samples (Mask R-CNN, He et al. 2017, sec. 3). These weights follow from the boxes alone, and most are
+zero: `Pooling` says which cells are needed at all, so that no others are computed.
 
 Where zero vectors come from. An axis is sampled ceil(length) times, and a sample is dropped when it lies more than half a cell
 outside the map; what is dropped counts as zero. So a box pools to exactly zero, with no gradient, when on either axis it
@@ -19,6 +20,8 @@ an epsilon, so the embedding stays zero, with a norm of 0 and a logit of 0 for e
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -50,6 +53,53 @@ def axis_weights(low: Tensor, high: Tensor, size: int) -> Tensor:
     return hat.sum(1) / count
 
 
+def cell_weights(boxes: Tensor, rows: int, columns: int) -> Tensor:
+    """What each cell of a map adds to each box's pooled value.
+
+    Args:
+        boxes: x1, y1, x2, y2 as fractions of the image, [boxes, 4].
+
+    Returns:
+        [boxes, rows x columns], float32; all zero for boxes without length on an axis, reversed or wholly outside.
+    """
+    x1, y1, x2, y2 = boxes.unbind(1)
+    wy = axis_weights((y1 * rows).float(), (y2 * rows).float(), rows)
+    wx = axis_weights((x1 * columns).float(), (x2 * columns).float(), columns)
+    return torch.einsum("br,bc->brc", wy, wx).flatten(1)
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """Which cells boxes are pooled from, and how.
+
+    Attributes:
+        cells: those that any box needs, growing, [needed]: the map's number times the cells of a map, plus the cell's.
+        weights: of each for each box, [boxes, needed], float32.
+    """
+
+    cells: Tensor
+    weights: Tensor
+
+    @classmethod
+    def of(cls, weights: Tensor, image: Tensor, multiple: int = 1) -> Pooling:
+        """From `cell_weights`, [boxes, cells of a map], and the map that each box lies on, [boxes]; both on the host, which the
+        number of cells is needed on. Up to a multiple, the last cell is there again, with weights of zero."""
+        box, cell = weights.nonzero(as_tuple=True)
+        cells, place = (image[box] * weights.shape[1] + cell).unique(return_inverse=True)
+        more = -len(cells) % multiple if len(cells) else 0
+        table = weights.new_zeros(len(weights), len(cells) + more)
+        table[box, place] = weights[box, cell]
+        return cls(torch.cat([cells, cells[-1:].expand(more)]), table)
+
+    def to(self, device: torch.device) -> Pooling:
+        """The same on a device."""
+        return Pooling(self.cells.to(device), self.weights.to(device))
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Pooled, [boxes, channels], from the features of its cells, [needed, channels]."""
+        return self.weights.to(features.dtype) @ features
+
+
 def roi_align(features: Tensor, boxes: Tensor, image: Tensor) -> Tensor:
     """Pool each box to one vector.
 
@@ -61,14 +111,5 @@ def roi_align(features: Tensor, boxes: Tensor, image: Tensor) -> Tensor:
     Returns:
         [boxes, channels]; exactly zero for boxes without length on an axis, reversed or wholly outside.
     """
-    rows, columns = features.shape[-2:]
-    x1, y1, x2, y2 = boxes.unbind(1)
-    wy = axis_weights((y1 * rows).float(), (y2 * rows).float(), rows).to(features.dtype)
-    wx = axis_weights((x1 * columns).float(), (x2 * columns).float(), columns).to(features.dtype)
-    weights = torch.einsum("br,bc->brc", wy, wx).flatten(1)
-    # Gathering a map a box would add gradients up in whatever order threads finish; a table of each map's boxes leaves the sum
-    # to a matrix product.
-    slot = (image[:, None] == image).tril(-1).sum(1)
-    table = weights.new_zeros(len(features), max(slot.tolist(), default=-1) + 1, rows * columns)
-    table[image, slot] = weights
-    return torch.bmm(table, features.flatten(2).transpose(1, 2))[image, slot]
+    pooling = Pooling.of(cell_weights(boxes.cpu(), *features.shape[-2:]), image.cpu()).to(features.device)
+    return pooling(features.flatten(2).transpose(1, 2).flatten(0, 1).index_select(0, pooling.cells))

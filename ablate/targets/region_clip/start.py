@@ -20,7 +20,6 @@ import numpy as np
 import platformdirs
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 from transformers.models.clip.modeling_clip import CLIPModel
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
@@ -35,7 +34,7 @@ from ablate.targets.region_clip.settings import SMALL
 from ablate.targets.region_clip.source import Source, fingerprint, split, usable
 
 #: Raise when this file, the scenes or the model change what pretraining gives.
-VERSION = 2
+VERSION = 3
 #: The stream of scenes that pretraining alone sees.
 STREAM = 1000
 #: Two threads, whatever the machine has: the count changes the order of sums, so it is part of what made the weights.
@@ -165,8 +164,7 @@ def _fit(model: RegionCLIP, images: NDArray[np.uint8], captions: NDArray[np.int6
         chosen = order[step * batch : (step + 1) * batch]
         kind = torch.randint(texts.shape[1], (batch,), generator=generator)
         _set_scale(clip, step / steps)
-        image = clip.visual_projection(clip.vision_model(pixel_values=model.pixel_values(pictures[chosen])).pooler_output)
-        logits = clip.logit_scale.exp() * functional.normalize(image, dim=-1) @ model.texts(texts[chosen, kind]).T
+        logits = clip.logit_scale.exp() * model.images(pictures[chosen]) @ model.texts(texts[chosen, kind]).T
         loss = contrastive_loss(logits, logits.T)
         optimizer.zero_grad()
         loss.backward()

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ablate.targets.region_clip.bank import MemoryBank
-from ablate.targets.region_clip.data import Window
-from ablate.targets.region_clip.model import RegionCLIP, contrastive_loss
+from ablate.targets.region_clip.data import Texts, Window
+from ablate.targets.region_clip.losses import Groups, global_losses, region_losses
+from ablate.targets.region_clip.model import RegionCLIP
 from ablate.targets.region_clip.optimizer import Optimizer
 from ablate.targets.region_clip.probes import Probes
 
@@ -21,7 +22,7 @@ class Trainer:
     """One optimizer step after another.
 
     The towers see a whole accumulation window at once: the weights don't change between its micro-batches, so their features are
-    those that micro-batch by micro-batch would give; the losses and the bank then go through the micro-batches in order.
+    those that micro-batch by micro-batch would give. The losses see the bank as it is when their micro-batch's turn comes.
     """
 
     params: Mapping[str, Any]
@@ -41,46 +42,44 @@ class Trainer:
     def loss(self, window: Window, forwards: range, step: int) -> Tensor | None:
         """The weighted losses of a window's micro-batches, summed; None where nothing of it can be learnt from."""
         whole = self.params["global_weight"] > 0
-        regions, images = self.model.encode(window.images, window.boxes, window.image, whole)
-        losses = [self.params["region_weight"] * loss for loss in self._region_losses(window, regions, forwards, step)]
+        regions, images = self.model.encode(window.images, window.pooling, whole)
+        losses = [self.params["region_weight"] * loss for loss in self._region_loss(window, regions, forwards, step)]
         if images is not None:
-            losses += [self.params["global_weight"] * loss for loss in self._global_losses(window, images)]
+            losses.append(self.params["global_weight"] * self._global_loss(window, images))
         total = torch.stack(losses).sum() if losses else None
         return total if total is not None and total.requires_grad else None
 
-    def _region_losses(self, window: Window, regions: Tensor, forwards: range, step: int) -> list[Tensor]:
-        texts = self.model.texts(window.expressions) if sum(window.sizes) else regions
-        losses = []
-        parts = zip(forwards, regions.split(window.sizes), texts.split(window.sizes), strict=True)
-        for forward, region, text in parts:
-            if len(region):
-                losses.append(self._region_loss(forward, region, text))
-            self.probes.state(forward, self.bank, len(region), step)
-        return losses
+    def _region_loss(self, window: Window, regions: Tensor, forwards: range, step: int) -> list[Tensor]:
+        """The micro-batches' losses, summed: each against its own pairs and the bank's; its pairs enter the bank after it, or
+        before. Nothing where no micro-batch has a box."""
+        before = self.params["bank_enqueue"] == "before"
+        past, states = self.bank.over(forwards, window.sizes, window.zero, before)
+        for forward, state, size in zip(forwards, states, window.sizes, strict=True):
+            self.probes.state(forward, state, self.bank.size, size, step)
+        if not sum(window.sizes):
+            return []
+        texts, groups = self._texts(window.expressions), Groups.of(window.sizes, regions.device)
+        log_scale = self.model.region_logit_scale
+        losses, logits = region_losses(regions, texts, self.model.spread * log_scale.float().exp(), groups, past)
+        asked = [(forward, size) for forward, size in zip(forwards, window.sizes, strict=True) if size]
+        held = past.count if past else [0] * len(asked)
+        candidates = [size + int(more) for (_, size), more in zip(asked, held, strict=True)]
+        self.probes.regions([forward for forward, _ in asked], losses, log_scale, regions, logits, groups, candidates)
+        self._enqueue(window, forwards, regions, texts)
+        return [losses.sum()]
 
-    def _region_loss(self, forward: int, region: Tensor, text: Tensor) -> Tensor:
-        """Symmetric loss of a micro-batch against its own pairs and the bank's; its pairs enter the bank after it, or before."""
-        first = self.params["bank_enqueue"] == "before"
-        if first:
-            self.bank.enqueue(forward, region, text)
-        images, texts = self.bank.negatives(forward)
-        scale = self.model.spread * self.model.region_logit_scale.float().exp()
-        logits_i2t = scale * region @ torch.cat([text, texts]).T
-        logits_t2i = scale * text @ torch.cat([region, images]).T
-        loss = contrastive_loss(logits_i2t, logits_t2i)
-        if not first:
-            self.bank.enqueue(forward, region, text)
-        self.probes.region(forward, loss, self.model.region_logit_scale, region, logits_i2t)
-        return loss
+    def _enqueue(self, window: Window, forwards: range, regions: Tensor, texts: Tensor) -> None:
+        """All pairs since the bank's warm-up ended."""
+        early = sum(size for forward, size in zip(forwards, window.sizes, strict=True) if not self.bank.active(forward))
+        self.bank.enqueue(forwards[-1], regions[early:], texts[early:])
 
-    def _global_losses(self, window: Window, images: Tensor) -> list[Tensor]:
-        """CLIP's loss of each micro-batch, over its images' captions; FG-CLIP adds one for long and one for short captions."""
-        batch, kinds = self.params["batch_size"], window.captions.shape[1]
-        texts = self.model.texts(window.captions.flatten(0, 1)).unflatten(0, (-1, kinds))
-        scale = self.model.clip.logit_scale.float().exp()
-        losses = []
-        for image, text in zip(images.split(batch), texts.split(batch), strict=True):
-            logits = [scale * image @ text[:, kind].T for kind in range(kinds)]
-            losses.append(torch.stack([contrastive_loss(each, each.T) for each in logits]).sum())
-            self.probes.whole(losses[-1])
-        return losses
+    def _global_loss(self, window: Window, images: Tensor) -> Tensor:
+        """The micro-batches' losses over images and captions, summed."""
+        count, kinds = len(window.sizes), window.kinds
+        texts = self._texts(window.captions).unflatten(0, (count, -1, kinds)).transpose(1, 2)
+        losses = global_losses(images.unflatten(0, (count, -1)), texts, self.model.clip.logit_scale.float().exp())
+        self.probes.whole(losses)
+        return losses.sum()
+
+    def _texts(self, texts: Texts) -> Tensor:
+        return self.model.texts(texts.ids)[texts.place]
