@@ -82,6 +82,17 @@ class Assessment:
         return {name: course.points for name, course in self.holding.courses.items() if course.points}
 
     @property
+    def shared(self) -> str:
+        """`31,904 of 33,600 forwards were trained; …`: what runs did themselves of all they ask for, and what they took over
+        from others; empty where they took over nothing."""
+        asked = sum(record.steps for record in self.records.values())
+        taken = sum(record.shared for record in self.records.values())
+        if not taken:
+            return ""
+        unit = f"{self.plan.target.declaration.step}s"
+        return f"{asked - taken:,} of {asked:,} {unit} were trained; the others were shared with a run that had done the same"
+
+    @property
     def complete(self) -> bool:
         """Every planned run completed, or diverged where the study says what that is worth."""
         diverged = 0 if self.plan.study.outcome.on_divergence is None else self.count("diverged")

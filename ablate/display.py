@@ -109,14 +109,18 @@ def _defects(defects: Sequence[DefectResult]) -> Table:
     return table
 
 
-def where(console: Console, pdf: Path, uri: str | None = None, trained: int | None = None, planned: int = 0) -> None:
-    """Where to look next: the PDF, what lies beside it, and MLflow's page."""
+def where(
+    console: Console, pdf: Path, uri: str | None = None, trained: int | None = None, planned: int = 0, shared: str = ""
+) -> None:
+    """How much was trained and shared, and where to look next: the PDF, what lies beside it, and MLflow's page."""
     from ablate.secrets import without_secrets
     from ablate.tracking import DEFAULT_URI
 
     console.print("")
     if trained is not None:
         console.print(f"runs      {trained} trained now, {planned} in the study")
+        if shared:
+            console.print(f"          {shared}", soft_wrap=True, markup=False)
     for name, path in (("report", pdf), ("", pdf.with_suffix(".html")), ("figures", pdf.parent / "figures")):
         if path.exists():
             console.print(f"{name:<10}{path}", soft_wrap=True, markup=False)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ablate.design import Plan, PlannedRun
 from ablate.engines.base import Engine, Result, Retry, Task
 from ablate.errors import AblateError, BadInput, EngineError
+from ablate.families import tasks_of
 from ablate.mirror import Shows
 from ablate.records import Record, Records
 from ablate.source import note_source, source_of
@@ -85,7 +86,7 @@ class Driver:
         note_source(self._records, self._source)
         self._mirror.begin()
         prepare(engine, target.name, [run.cell.params for run in one_a_cell(todo)])
-        tasks = [Task(run.id, target.name, run.cell.params, run.seed, device, self._profile) for run in todo]
+        tasks = tasks_of(todo, target, device, self._plan.study.resources.share_prefixes, self._profile)
         with stop.on_ctrl_c(watcher.stopping):
             for event in engine.run(tasks, stop):
                 self._take(runs[event.run_id], event, watcher)

@@ -11,6 +11,7 @@ from typing import Any
 from ablate.analysis.power import detectable_effect, noise
 from ablate.design import Plan, PlannedRun
 from ablate.driver import missing
+from ablate.families import least_steps
 from ablate.options import Comparison, compare, fraction_json
 from ablate.records import Record, Records
 from ablate.stages import stage
@@ -97,7 +98,7 @@ def forecast(plan: Plan, records: Records) -> Forecast:
         plan=plan,
         to_train=len(todo) + to_ask,
         workers=workers,
-        seconds=_time(each, todo, workers, to_ask),
+        seconds=_time(plan, each, todo, workers, to_ask),
         timed=timed,
         noise=measured,
         detectable=detectable_effect(plan.layout, plan.seeds, alpha=plan.alpha),
@@ -110,11 +111,13 @@ def forecast(plan: Plan, records: Records) -> Forecast:
 def _look(plan: Plan, most: int, kept: Mapping[str, Record], each: Mapping[str, float] | None, workers: int) -> LookCost:
     """What a look takes; nothing more where the study has ended with `most` seeds before it."""
     todo = missing(plan.up_to(min(most, plan.seeds)), kept)
-    return LookCost(plan.seeds, len(plan.runs), len(todo), _time(each, todo, workers))
+    return LookCost(plan.seeds, len(plan.runs), len(todo), _time(plan, each, todo, workers))
 
 
-def _time(each: Mapping[str, float] | None, todo: Sequence[PlannedRun], workers: int, to_ask: int = 0) -> float | None:
-    """Seconds that some runs take, by the seconds a run of each cell takes; None where these are not known.
+def _time(
+    plan: Plan, each: Mapping[str, float] | None, todo: Sequence[PlannedRun], workers: int, to_ask: int = 0
+) -> float | None:
+    """Seconds that some runs take, by the seconds a run of each cell takes alone; None where these are not known.
 
     Args:
         to_ask: further runs, of cells that are not known yet.
@@ -122,7 +125,8 @@ def _time(each: Mapping[str, float] | None, todo: Sequence[PlannedRun], workers:
     if each is None:
         return None
     further = to_ask * statistics.mean(each.values()) if to_ask else 0.0
-    return (sum(each.get(run.cell.id, 0.0) for run in todo) + further) / workers
+    own = least_steps(todo, plan.target) if plan.study.resources.share_prefixes else {}
+    return (sum(each.get(run.cell.id, 0.0) * own.get(run.id, 1.0) for run in todo) + further) / workers
 
 
 def _seconds(plan: Plan, kept: Mapping[str, Record]) -> tuple[dict[str, float] | None, bool]:

@@ -114,7 +114,7 @@ class Mirror:
     def catch_up(self, runs: Iterable[PlannedRun], records: Mapping[str, Record]) -> None:
         """Show the recorded runs that the store lacks, in the order in which they ended."""
         known = [(run, record) for run in runs if (record := records.get(run.id))]
-        self._add(sorted(known, key=lambda job: job[1].started + job[1].seconds))
+        self._add(sorted(known, key=lambda job: job[1].ended))
 
     def settle(self) -> None:
         """Wait until all runs that ended are shown, as long as the store takes them one after the other."""

@@ -47,7 +47,7 @@ class Resolver(Protocol):
 
 
 def sweep_points(cells: Resolver, name: str, values: Sequence[int | float], arms: Collection[str]) -> tuple[SweepPoint, ...]:
-    """The points of a sweep at these values, in order.
+    """The points of a sweep at these values, in order. Values that resolve alike (warm-ups that outlast the training) are one.
 
     Args:
         arms: the cells of the design's arms.
@@ -60,12 +60,13 @@ def sweep_points(cells: Resolver, name: str, values: Sequence[int | float], arms
         held(cells.study, sweep), at(sweep, sweep.high)
     ):
         raise BadInput(f"sweeps.{name}.param: {shown(sweep.param)} changes nothing between low and high; name another param")
-    points = tuple(_point(cells, name, value, arms) for value in sorted(values))
-    if len({point.cell for point in points}) < len(points):
+    points = [_point(cells, name, value, arms) for value in sorted(values)]
+    first = {point.cell: point for point in reversed(points)}  # of values that are one training, the least
+    if len(first) < (len(points) if sweep.values is None else min(2, len(points))):
         raise BadInput(
             f"sweeps.{name}.param: {shown(sweep.param)} changes nothing between some of {shown(sweep.values)}; name another param"
         )
-    return points
+    return tuple(point for point in points if first[point.cell] is point)
 
 
 def held(study: Study, sweep: Sweep) -> Arm:

@@ -158,7 +158,7 @@ def _arm(found: Assessment, curves: Curves, key: str) -> ArmLines | None:
         outcome=_interval(values),
         curves=bands,
         started=min(record.started for record in kept),
-        ended=max(record.started + record.seconds for record in kept),
+        ended=max(record.ended for record in kept),
     )
 
 

@@ -13,7 +13,7 @@ from ablate.engines.base import Result, State
 from ablate.errors import BadInput
 
 #: Of the file. Raised when a key comes, goes or changes its meaning; 1, which files of that time don't say, had no `files`, and
-#: 2 no `crc`; 3 did not tell `worker`, `cpu` and `phases`.
+#: 2 no `crc`; 3 did not tell `worker`, `cpu`, `phases`, `steps`, `shared` and `shared_seconds`.
 SCHEMA = 4
 #: From which on a record has a checksum.
 CHECKED = 3
@@ -27,6 +27,9 @@ class Record:
     target's source, `attempts` counts how often the sitting tried. `files` tells what belongs to it: size in bytes and CRC-32
     of its curves (`curves`) and of each of its artifacts (`artifacts/NAME`); nothing in records of before schema 2.
     `worker`, `cpu` and `phases` are as in `Result`: nothing in records of before schema 4, nor of a worker that died.
+
+    Of `steps` done (0: the target doesn't say, or it was not noted) `shared` were taken over from another run, which had taken
+    `shared_seconds` for them; these are part of `seconds`.
     """
 
     run_id: str
@@ -44,6 +47,19 @@ class Record:
     worker: str = ""
     cpu: float = 0.0
     phases: Mapping[str, float] = field(default_factory=dict)
+    steps: int = 0
+    shared: int = 0
+    shared_seconds: float = 0.0
+
+    @property
+    def spent(self) -> float:
+        """Seconds that were spent on this run itself."""
+        return self.seconds - self.shared_seconds
+
+    @property
+    def ended(self) -> float:
+        """When it ended, seconds since the epoch."""
+        return self.started + self.spent
 
 
 def record_of(result: Result, **more: Any) -> Record:
@@ -92,9 +108,9 @@ def from_json(content: bytes, where: str) -> Record:
         raise ValueError("it holds no record")
     schema = held.get("schema", 1)
     newer = isinstance(schema, int) and schema > SCHEMA
+    checked = isinstance(schema, int) and schema >= CHECKED
     crc = held.pop("crc", None)
-    checked = crc is not None or (isinstance(schema, int) and schema >= CHECKED)
-    if not newer and checked and crc != _crc(held):
+    if not newer and (crc is not None or checked) and crc != _crc(held):
         raise ValueError("its record was changed")
     held.pop("schema", None)
     if newer or set(held) - known:
@@ -164,4 +180,7 @@ FITS: Mapping[str, Callable[[object], bool]] = {
     "worker": _is_text,
     "cpu": _is_duration,
     "phases": _is_durations,
+    "steps": _is_count,
+    "shared": _is_count,
+    "shared_seconds": _is_within(1e10),
 }

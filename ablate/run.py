@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +48,10 @@ class Run:
         device: `cpu` or `cuda`.
         beat: is told of each call that logs: an engine takes it as a sign that the training goes on.
         phases: the clock of a run that is profiled.
+        family: runs of the same one do the same up to a point that their params give (`Declaration.shares`), so that one may go
+            on from where another came to; empty where a run is to be trained from its start.
+        steps: how many steps it has done, those taken over included; a target that declares `shares` counts them here.
+        shared: how many of them were taken over. `shared_seconds`: what they took the run that did them.
     """
 
     seed: int
@@ -56,6 +60,10 @@ class Run:
     artifacts: dict[str, bytes] = field(default_factory=dict)
     beat: Callable[[], None] | None = None
     phases: Phases | None = field(default=None, repr=False, compare=False)
+    family: str = ""
+    steps: int = 0
+    shared: int = 0
+    shared_seconds: float = 0.0
 
     def phase(self, name: str) -> AbstractContextManager[None]:
         """Say what the training does within: `with run.phase("forward"):`. Names are the target's own.
@@ -85,6 +93,20 @@ class Run:
     def log_metric(self, key: str, value: float, step: int) -> None:
         """Log one value at a step."""
         self.log_metrics({key: value}, step)
+
+    def take_over(self, points: Sequence[Point], steps: int, seconds: float) -> None:
+        """Begin where another run of the family had come to.
+
+        Args:
+            points: all that it had logged by then.
+            steps: that it had done.
+            seconds: that these had taken it.
+        """
+        self.points.extend(points)
+        self.steps = self.shared = steps
+        self.shared_seconds = seconds
+        if self.beat:
+            self.beat()
 
     def log_artifact(self, local_path: str | Path) -> None:
         """Keep a file with the run. It is read at once, so the target may delete it afterwards.

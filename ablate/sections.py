@@ -210,3 +210,6 @@ class Resources(Section):
     progress_deadline: FiniteFloat = Field(
         3600, gt=0, description="seconds that a training may take without logging anything before it is ended as hanging"
     )
+    share_prefixes: bool = Field(
+        True, description="whether runs that do the same up to a point train it once; the results are the same bit for bit"
+    )

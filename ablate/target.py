@@ -51,6 +51,21 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class Prefix:
+    """What a run has in common with others of its seed.
+
+    Attributes:
+        family: two runs of one family and seed do exactly the same until the smaller of their points; empty for none.
+        point: in steps of the target's own counting, from the start.
+        steps: of the whole run.
+    """
+
+    family: str = ""
+    point: int = 0
+    steps: int = 0
+
+
+@dataclass(frozen=True)
 class Declaration:
     """What a target declares. Where `metrics` is empty nothing is known beforehand, and all are taken as comparable.
 
@@ -66,6 +81,8 @@ class Declaration:
             apart. Where it is not declared, the param `data` names it, if there is one.
         prepare: what all its runs need, made once before the first (a pretrained start).
             Called as `prepare(params)` by every worker at once; it makes a thing once and lets the others wait.
+        shares: resolved params → how far a run with them does the same as others. Only a target that goes on from where another
+            run of `Run.family` came to declares it; what was shared it says by `Run.take_over`.
         seconds: about how long a run with these params takes on one core, for `plan` before any was timed; None where unknown.
         quick: the params of `--quick`.
         diagnose: the params of `diagnose`: enough of a training to see its symptoms.
@@ -81,6 +98,7 @@ class Declaration:
     fingerprint: Callable[[Mapping[str, Any]], str] | None = None
     dataset: Callable[[Mapping[str, Any], int], Mapping[str, Any]] | None = None
     prepare: Callable[[Mapping[str, Any]], None] | None = None
+    shares: Callable[[Mapping[str, Any]], Prefix] | None = None
     seconds: Callable[[Mapping[str, Any]], float | None] | None = None
     quick: Mapping[str, Any] = field(default_factory=dict)
     diagnose: Mapping[str, Any] = field(default_factory=dict)

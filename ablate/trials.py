@@ -307,7 +307,7 @@ def _run(trial: FrozenTrial) -> str:
 
 
 def _end(record: Record) -> float:
-    return record.started + record.seconds
+    return record.ended
 
 
 def _told_wrong(trials: Sequence[FrozenTrial], right: Mapping[str, FrozenTrial], mine: Callable[[FrozenTrial], bool]) -> bool:

@@ -196,8 +196,8 @@ def test_the_targets_own_params_of_a_diagnosis_give_way_to_those_that_are_set() 
     loaded = load_study(ROOT / THREE)
     cells = asked(loaded, load_target(loaded.target)).plan.cells.values()
     assert {(cell.params["forwards"], cell.params["eval_every"]) for cell in cells} == {(134, 0)}
-    cells = asked(loaded, load_target(loaded.target), params={"forwards": 9}).plan.cells.values()
-    assert {(cell.params["forwards"], cell.params["eval_every"]) for cell in cells} == {(9, 0)}
+    cells = asked(loaded, load_target(loaded.target), params={"forwards": 64}).plan.cells.values()
+    assert {(cell.params["forwards"], cell.params["eval_every"]) for cell in cells} == {(64, 0)}
 
 
 def test_data_figures_are_shown_as_the_target_declares_them(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The one-GPU benchmark on a CPU: every program takes the steps that eager mode takes, and what needs a GPU stays open."""
 
 import re
-import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from benchmarks.onegpu.floor import BYTES_A_WEIGHT, kept_bytes
 from benchmarks.onegpu.frames import bank_plan
 from benchmarks.onegpu.measure import Case, Measured, alone, difference, measure, packed_runs
 from benchmarks.onegpu.programs import Eager, Static
-from benchmarks.onegpu.rows import INDUCTOR, Row, row_named, rows
+from benchmarks.onegpu.rows import Row, row_named, rows
 from benchmarks.onegpu.setting import WINDOWS, arms, setting
 from benchmarks.onegpu.stacking import Stacked
 from tests.shell import ROOT, environment
@@ -62,12 +61,6 @@ def test_a_compiler_sees_the_losses_whole(one):
     assert difference(Row("compiled", lambda of: Static(of[0], "aot_eager")), one) < 1e-5
 
 
-@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
-def test_compiled_losses_are_those_of_eager_mode(one, tmp_path):
-    small = setting("tiny", "fp32", "cpu", tmp_path, vision_layers=1)
-    assert difference(Row("compiled", lambda of: Static(of[0], INDUCTOR)), small) < 1e-5
-
-
 class NothingToTheHost(TorchDispatchMode):
     """Refuses what would wait for a GPU: a graph can't hold it."""
 
@@ -108,7 +101,7 @@ def test_a_step_for_a_graph_hands_nothing_to_the_host_and_begins_again_where_it_
 
 def test_what_would_wait_for_a_gpu_is_noticed(one, nothing_to_the_host):
     program = Eager(one)
-    with pytest.raises(AssertionError, match="a tensor's values"), nothing_to_the_host():
+    with pytest.raises(AssertionError, match=r"a tensor's values|_local_scalar"), nothing_to_the_host():
         program.step(0)
     for wait in (lambda tensor: tensor.item(), lambda tensor: tensor[tensor > 0]):
         with pytest.raises(AssertionError, match=r"^_local_scalar_dense|^index"), nothing_to_the_host():

@@ -20,7 +20,7 @@ from tests.test_files import result
 WHOLE = Record("cell-0", "completed", 1.5, 2.5, {"m": 0.1, "n": 3.0, "o": -math.inf}, "ü", 4, "abc", files={"curves": (9, 7)})
 PROFILED = replace(WHOLE, worker="12-ab", cpu=2.25, phases={"forward": 1.5, "other": 1.0})
 #: What a record of schema 3 did not have.
-LATER = ("worker", "cpu", "phases")
+LATER = ("worker", "cpu", "phases", "steps", "shared", "shared_seconds")
 
 
 def before(**changes):
@@ -77,6 +77,9 @@ def test_where_the_time_went_comes_back_and_records_of_before_had_no_such_thing(
         ("cpu", -1.0),
         ("phases", {"forward": math.nan}),
         ("phases", ["forward"]),
+        ("steps", -1),
+        ("shared", "3"),
+        ("shared_seconds", math.inf),
     ],
 )
 def test_a_value_of_another_type_is_damage_and_is_put_aside(tmp_path, key, value):
@@ -89,6 +92,21 @@ def test_a_value_of_another_type_is_damage_and_is_put_aside(tmp_path, key, value
     with pytest.warns(UserWarning, match="1 run damaged"):
         mend(records)
     assert (tmp_path / "damaged" / "cell-0.1" / "record.json").exists()
+
+
+def test_a_record_of_before_runs_shared_anything_is_read_and_one_without_its_checksum_is_damage():
+    held = json.loads(as_json(WHOLE))
+    third = {key: value for key, value in held.items() if key not in ("crc", "steps", "shared", "shared_seconds")} | {"schema": 3}
+    with pytest.raises(ValueError, match="its record was changed"):
+        from_json(json.dumps(third).encode(), "x")
+    crc = zlib.crc32(json.dumps(third).encode())
+    assert from_json(json.dumps(third | {"crc": crc}).encode(), "x") == WHOLE
+
+
+def test_a_run_ended_when_what_it_did_itself_was_done():
+    shared = Record("cell-0", "completed", 100.0, 9.0, steps=400, shared=100, shared_seconds=2.5)
+    assert (shared.spent, shared.ended) == (6.5, 106.5)
+    assert from_json(as_json(shared), "x") == shared
 
 
 def test_a_number_that_was_changed_is_damage():

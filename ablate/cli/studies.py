@@ -138,7 +138,7 @@ def _answer(found: Assessment, pdf: Path, uri: str, trained: int) -> None:
     with unread():
         console = display.stdout()
         display.verdict(console, found)
-        display.where(console, pdf, uri, trained, len(found.plan.runs))
+        display.where(console, pdf, uri, trained, len(found.plan.runs), found.shared)
         console.file.flush()
 
 

@@ -21,7 +21,7 @@ from ablate.phases import IMPORTS, Phases
 from ablate.run import Diverged, Point, Run
 from ablate.shown import plain
 from ablate.stop import Stop
-from ablate.target import load_target
+from ablate.target import Prefix, load_target
 
 #: Completed: with a finite outcome. Diverged: it ended, and its outcome is not finite (the driver knows the outcome), or the
 #: training said so (`Diverged`).
@@ -33,7 +33,8 @@ Fault = Literal["", "raised", "input", "memory", "died"]
 
 @dataclass(frozen=True)
 class Task:
-    """One training to be done, wherever it is done; `profile`: whether it is noted where its time goes."""
+    """One training to be done, wherever it is done. `prefix` is what it has in common with other tasks, if anything; `profile`:
+    whether it is noted where its time goes."""
 
     run_id: str
     target: str
@@ -41,11 +42,15 @@ class Task:
     seed: int
     device: str = "cpu"
     profile: bool = False
+    prefix: Prefix = field(default_factory=Prefix)
 
 
 @dataclass(frozen=True)
 class Result:
     """What came of a task. `started` is in seconds since the epoch, `seconds` is wall time, `device` what it was trained on.
+
+    Of `steps` done (0 where the target doesn't say) `shared` were taken over from another run, which had taken `shared_seconds`
+    for them; these are part of `seconds`, so that it is what the whole training takes.
 
     `attempts` is how many were made; metrics, points and the error are the last one's. `worker` tells the process that trained
     it from others, and `cpu` is the processor time that it took there, all threads together; 0 where it is not known. `phases`
@@ -66,6 +71,9 @@ class Result:
     worker: str = ""
     cpu: float = 0.0
     phases: Mapping[str, float] = field(default_factory=dict)
+    steps: int = 0
+    shared: int = 0
+    shared_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -128,14 +136,18 @@ def execute(task: Task, beat: Callable[[], None] | None = None) -> Result:
     """
     started, clock, busy = time.time(), time.perf_counter(), time.process_time()
     phases = Phases(clock, partial(settle, task.device)) if task.profile else None
-    result = _trained(task, Run(task.seed, task.device, beat=beat, phases=phases), started)
+    run = Run(task.seed, task.device, beat=beat, phases=phases, family=task.prefix.family)
+    result = _trained(task, run, started)
     ended = time.perf_counter()
     return replace(
         result,
-        seconds=ended - clock,
+        seconds=ended - clock + run.shared_seconds,
         worker=this_worker(),
         cpu=time.process_time() - busy,
         phases=phases.end(ended) if phases else {},
+        steps=run.steps,
+        shared=run.shared,
+        shared_seconds=run.shared_seconds,
     )
 
 

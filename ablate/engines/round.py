@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from ablate.engines.affinity import choose
 from ablate.engines.attempts import Attempts
 from ablate.engines.base import Limits, Result, Retry, Task
 from ablate.engines.lost import Vigil
@@ -68,7 +69,8 @@ class Round:
 
     def __init__(self, pool: Pool, workers: Sequence[Any], tasks: Sequence[Task], stop: Stop, limits: Limits) -> None:
         self._pool, self._stop, self._attempts = pool, stop, Attempts(limits)
-        self._idle, self._waiting = deque(workers), deque(tasks)
+        self._idle = [(worker, "") for worker in workers]  # with the family that each did last
+        self._waiting = deque(tasks)
         self._alone, self._again = deque[Task](), dict[str, Task]()
         self._working: dict[Any, Job] = {}
         self._told = deque[Retry | Result]()
@@ -87,21 +89,26 @@ class Round:
 
     def _begin(self) -> Iterator[Task]:
         while self._idle and not self._stop.asked and (following := self._following()):
-            task, alone = following
-            job = self._pool.begin(self._idle.popleft(), task, alone)
+            place, task, alone = following
+            job = self._pool.begin(self._idle.pop(place)[0], task, alone)
             self._working[job.reference] = job
             yield task
 
-    def _following(self) -> tuple[Task, bool] | None:
-        """The next task, and whether it is alone; None where none may begin now."""
+    def _following(self) -> tuple[int, Task, bool] | None:
+        """The place of an idle worker, its next task, and whether it is alone; None where none may begin now."""
         if self._alone:
             if self._working:
                 return None
             self._pool.free()
-            return self._alone.popleft(), True
-        if self._waiting and not any(job.alone for job in self._working.values()):
-            return self._waiting.popleft(), False
-        return None
+            return 0, self._alone.popleft(), True
+        if any(job.alone for job in self._working.values()):
+            return None
+        found = choose([family for _, family in self._idle], self._waiting, [job.task for job in self._working.values()])
+        if found is None:
+            return None
+        task = self._waiting[found[1]]
+        del self._waiting[found[1]]
+        return found[0], task, False
 
     def _collect(self) -> None:
         jobs = list(self._working.values())
@@ -113,7 +120,7 @@ class Round:
             return
         job = self._working.pop(reference)
         result, worker = self._pool.collect(job)
-        self._idle.append(worker)
+        self._idle.append((worker, job.task.prefix.family if worker is job.worker else ""))
         if result is None:  # no attempt at it
             self._back(job.task, job.alone)
             self._barren += 1

@@ -64,5 +64,5 @@ def write_diagnosis(found: Diagnosis, command: str, out: Path) -> tuple[Path, Pa
     write_pngs(figures, [drawn.name] if drawn else [])
     content = diagnosis_content(found, command, drawn)
     write_atomic(markdown, as_markdown(content).encode())
-    ended = max((record.started + record.seconds for record in found.records.values()), default=0.0)
+    ended = max((record.ended for record in found.records.values()), default=0.0)
     return markdown, typeset(asdict(content), ended, figures, out / "diagnosis.pdf", "diagnosis.typ")

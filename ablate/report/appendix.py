@@ -133,6 +133,7 @@ def _design(found: Assessment) -> Rows:
         ("runs planned", str(plan.planned)),
         *((f"runs {state}", str(found.count(state))) for state in ("completed", "failed", "diverged")),
         ("runs missing", str(plan.planned - len(found.records))),
+        *([("shared", found.shared)] if found.shared else []),
     ]
     return tuple(rows)
 

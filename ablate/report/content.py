@@ -160,7 +160,7 @@ def gather(found: Assessment, curves: Curves, figures: Sequence[Figure]) -> Cont
         claims=claim_rows(found.plan, found.claims),
         checks=checks_part(found),
         appendix=appendix(found),
-        ended=max((record.started + record.seconds for record in found.records.values()), default=0.0),
+        ended=max((record.ended for record in found.records.values()), default=0.0),
     )
     return with_minus(content)
 
@@ -188,7 +188,7 @@ def _facts(found: Assessment) -> tuple[tuple[str, str], ...]:
     kind = plan.study.design.kind.replace("_", " ")
     fixes = "fix" if len(plan.fixes) == 1 else "fixes"
     done, total = found.count("completed"), plan.planned
-    spent = sum(record.seconds for record in found.records.values())
+    spent = sum(record.spent for record in found.records.values())
     return (
         (
             "design",

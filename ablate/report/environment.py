@@ -17,7 +17,7 @@ Rows = tuple[tuple[str, str], ...]
 def environment_rows(found: Assessment) -> Rows:
     """(what, said): when, how, on what device and machine, from which checkouts."""
     sat = found.sittings
-    training = sum(record.seconds for record in found.records.values())
+    training = sum(record.spent for record in found.records.values())
     time = ("training time", f"{duration(training)} in all runs" + _wall(sat))
     if not sat:
         return time, ("device", _devices(found)), ("environment", f"{NOT_NOTED}: trained before it was noted")

@@ -136,7 +136,7 @@ class MLflowTracker:
         An earlier attempt is deleted, which in MLflow can be undone.
         """
         start, there = start_of(record), self._children.get(run.id)
-        end = start + int(record.seconds * 1000)
+        end = start + int(record.spent * 1000)
         if there and not there.is_of(record):
             self._experiment.delete([there.key])
         if there is None or not there.is_of(record):

@@ -44,7 +44,7 @@ class Images(Dataset[dict[str, Tensor]]):
             "expressions": data.expressions[place][kept],
             "captions": data.captions[place, 0],
         }
-        return {name: torch.from_numpy(np.asarray(part)) for name, part in parts.items()}
+        return {name: torch.from_numpy(np.array(part)) for name, part in parts.items()}
 
 
 def collate(items: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -125,7 +125,9 @@ WHOLE = some(
     symptoms=mostly(st.lists(typical | counted | told, max_size=2)),
     contexts=mostly(st.dictionaries(one_of("wide", "c.1"), extra, max_size=1)),
     stopping=some({"looks": looks}, alpha=number(0.05, 0.01), spending=one_of("pocock", "obrien_fleming")),
-    resources=some(cpus=number(1, 2), gpus=number(0), max_retries=number(0, 2), progress_deadline=number(60)),
+    resources=some(
+        cpus=number(1, 2), gpus=number(0), max_retries=number(0, 2), progress_deadline=number(60), share_prefixes=st.booleans()
+    ),
 )
 SCHEMA = WHOLE.map(lambda study: written(study).encode(errors="surrogatepass"))
 

@@ -12,7 +12,7 @@ from typing import Any
 from ablate.run import Run
 from ablate.target import declare
 from ablate.targets.region_clip.metrics import METRICS, UNITS
-from ablate.targets.region_clip.settings import ALIAS, DEFAULTS, SMALL, resolve
+from ablate.targets.region_clip.settings import ALIAS, DEFAULTS, SMALL, resolve, shares
 
 
 def check(params: Mapping[str, Any]) -> None:
@@ -73,6 +73,7 @@ def seconds(params: Mapping[str, Any]) -> float | None:
     fingerprint=fingerprint,
     dataset=dataset,
     prepare=prepare,
+    shares=shares,
     seconds=seconds,
     quick={"forwards": 96, "pretrain_steps": 60},
     units=UNITS,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,6 +67,16 @@ class MemoryBank:
         self.images = torch.zeros(size, dim, device=device)
         self.texts = torch.zeros(size, dim, device=device)
         self.ptr, self.full = 0, False
+
+    def state(self) -> dict[str, Any]:
+        """What it holds; `load` takes it."""
+        return {"images": self.images, "texts": self.texts, "ptr": self.ptr, "full": self.full}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Hold what another of the same size held."""
+        self.images.copy_(state["images"])
+        self.texts.copy_(state["texts"])
+        self.ptr, self.full = state["ptr"], state["full"]
 
     def active(self, forward: int) -> bool:
         """Whether the bank takes part in this forward (counted from 0)."""

@@ -204,18 +204,26 @@ class Window:
 
 
 def windows(
-    data: TrainingSet, batch_size: int, accumulation: int, box_filter: str, min_area: float, side: int, device: torch.device
+    data: TrainingSet,
+    batch_size: int,
+    accumulation: int,
+    box_filter: str,
+    min_area: float,
+    side: int,
+    device: torch.device,
+    first: int = 0,
 ) -> Iterator[Window]:
     """Cut a training set into windows of `accumulation` micro-batches of `batch_size` images; the last may be shorter.
 
     Args:
         side: cells along a side of a feature map.
+        first: the micro-batch that the first of them begins with.
     """
     kept = keep(data.boxes, data.counts, box_filter, min_area)
     weights = cell_weights(torch.from_numpy(data.boxes[kept]), side, side)
     empty = ~weights.any(1).numpy()
-    span, before = batch_size * accumulation, 0
-    for start in range(0, len(data.which), span):
+    span, before = batch_size * accumulation, int(kept[: first * batch_size].sum())
+    for start in range(first * batch_size, len(data.which), span):
         image, slot = np.nonzero(kept[start : start + span])
         images, captions = data.images[data.which[start : start + span]], data.captions[start : start + span]
         sizes = np.bincount(image // batch_size, minlength=-(-len(images) // batch_size))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,13 @@ from ablate.targets.region_clip.inputs import inputs_of
 from ablate.targets.region_clip.model import RegionCLIP
 from ablate.targets.region_clip.optimizer import Optimizer
 from ablate.targets.region_clip.probes import Probes
+from ablate.targets.region_clip.settings import shares
 from ablate.targets.region_clip.start import load_start, start_path
 from ablate.targets.region_clip.trainer import Trainer
+from ablate.targets.region_clip.trunk import Snapshot, Trunk, generators, on_host, set_generators, size_of
+
+#: Where this process's runs leave what they have in common.
+TRUNK = Trunk()
 
 
 def train(params: Mapping[str, Any], run: Run) -> dict[str, float]:
@@ -29,6 +35,7 @@ def train(params: Mapping[str, Any], run: Run) -> dict[str, float]:
     training = Training(params, run)
     training.begin()
     for window in run.timed("data", training.windows()):
+        training.share()
         training.step(window)
     return training.end()
 
@@ -52,23 +59,53 @@ class Training:
             self.data, self.held = training_set(params, run.seed), held_out(params)
         self._trainer = Trainer(params, self.model, self.optimizer, self.bank, Probes(run, params["probes"]))
         self.forward, self.steps, self.first_step = 0, 0, math.nan
+        self._point, self._since = shares(params).point, time.perf_counter()
 
     def begin(self) -> None:
-        """What is known before the first step."""
+        """What is known before the first step; or go on from where another run of the family came to."""
         _log_faults(self.data, self.run)
+        if trunk := TRUNK.find(self.run.family, self._point):
+            self.restore(trunk)
+            return
         precision = self.params["precision"]
         with self.run.phase("evaluation"):
             found = evaluate_start(self.model, self.held, start_path(self.params), precision)
         self.run.log_metrics(found, 0)
 
+    def share(self) -> None:
+        """Leave a copy of the run where it parts from the others of its family."""
+        if self.run.family and self.run.shared < self.forward == self._point:
+            TRUNK.keep(self.run.family, size_of(self._state()), self.snapshot)
+
+    def _state(self) -> dict[str, Any]:
+        parts = {"model": self.model.state_dict(), "optimizer": self.optimizer.state(), "bank": self.bank.state()}
+        return {**parts, "first_step": self.first_step}
+
+    def snapshot(self) -> Snapshot:
+        """The run as it is now, between two windows."""
+        seconds = self.run.shared_seconds + time.perf_counter() - self._since
+        drawn, points = generators(self.device), tuple(self.run.points)
+        return Snapshot(self.forward, self.steps, on_host(self._state()), drawn, points, seconds)
+
+    def restore(self, trunk: Snapshot) -> None:
+        """Go on from a copy, in place of the start."""
+        self.model.load_state_dict(trunk.state["model"])
+        self.optimizer.load(trunk.state["optimizer"])
+        self.bank.load(trunk.state["bank"])
+        self.forward, self.steps, self.first_step = trunk.forward, trunk.steps, trunk.state["first_step"]
+        set_generators(self.device, trunk.generators)
+        self.run.take_over(trunk.points, trunk.forward, trunk.seconds)
+
     def windows(self) -> Iterator[Window]:
         """The windows that are still to be trained on, in order."""
         params, rule = self.params, (self.params["box_filter"], self.params["min_box_area"])
-        yield from windows(self.data, params["batch_size"], params["gradient_accumulation"], *rule, self.model.side, self.device)
+        sizes = params["batch_size"], params["gradient_accumulation"]
+        yield from windows(self.data, *sizes, *rule, self.model.side, self.device, self.forward)
 
     def step(self, window: Window) -> None:
         """One optimizer step, and an evaluation where one is due; the last one is left to `end`."""
         forwards = range(self.forward, self.forward + len(window.sizes))
+        self.run.steps = forwards.stop
         self._trainer.step(window, forwards, self.steps)
         if math.isnan(self.first_step) and (self.bank.ptr or self.bank.full):
             self.first_step = self.steps

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -66,6 +67,11 @@ class Flat:
         made._lay()
         return made
 
+    def state(self) -> dict[str, Any]:
+        """All but the weights."""
+        averages = {"first": self.first, "second": self.second, "steps": self.steps}
+        return {"decay": self.decay, "masters": self.masters, **averages}
+
     def gradient(self) -> Tensor:
         """In float32, [numbers]; the weights' own is gone then."""
         found = torch.cat([weight.grad.flatten() for weight in self.weights if weight.grad is not None]).float()
@@ -93,9 +99,25 @@ class Optimizer:
 
     def __init__(self, model: RegionCLIP, lr: float, weight_decay: float) -> None:
         self.lr = lr
-        weights = [weight for weight in model.parameters() if weight.requires_grad]
-        matrices, others = ([w for w in weights if (w.ndim > 1) == matrix] for matrix in (True, False))
+        self._weights = [weight for weight in model.parameters() if weight.requires_grad]
+        matrices, others = ([w for w in self._weights if (w.ndim > 1) == matrix] for matrix in (True, False))
         self.flats = [Flat.of(part, decay) for part, decay in ((matrices, weight_decay), (others, 0.0)) if part]
+
+    def state(self) -> dict[str, Any]:
+        """Masters and averages, and which weights lie together; `load` takes it."""
+        place = {id(weight): i for i, weight in enumerate(self._weights)}
+        return {"flats": [{"weights": [place[id(w)] for w in flat.weights], **flat.state()} for flat in self.flats]}
+
+    @torch.no_grad()
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from the state of another over the same model. The weights themselves are the model's to load, and before."""
+        self.flats = [self._flat(**kept) for kept in state["flats"]]
+
+    def _flat(self, weights: Sequence[int], decay: float, **kept: Tensor) -> Flat:
+        flat = Flat.of([self._weights[i] for i in weights], decay)
+        for name, values in kept.items():
+            getattr(flat, name).copy_(values)
+        return flat
 
     @torch.no_grad()
     def step(self) -> Tensor:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
 from ablate.errors import BadInput
 from ablate.shown import shown
+from ablate.target import Prefix
 
 #: Values of `data` and `model` that stand for what is built in; anything else is a path (or a hub name, for `model`).
 SCENES, SMALL, AUTO = "scenes", "small", "auto"
@@ -79,7 +82,8 @@ SMALL_SPREAD = 0.144
 
 def resolve(params: Mapping[str, Any]) -> dict[str, Any]:
     """Every param, in one spelling: defaults filled in, the multiplier turned into its log (4 decimals, as the diagnosis gives
-    it, so that 100 is its 4.6052), and no area rule where nothing is filtered.
+    it, so that 100 is its 4.6052), no area rule where nothing is filtered, and no warm-up that outlasts the training: all that
+    do are one.
 
     Raises:
         BadInput: if a value can't be used.
@@ -97,8 +101,19 @@ def resolve(params: Mapping[str, Any]) -> dict[str, Any]:
     _check_values(resolved)
     if resolved["box_filter"] == "none":
         resolved["min_box_area"] = 0.0
+    resolved["bank_warmup"] = min(resolved["bank_warmup"], resolved["forwards"])
     floats = {key for key, default in DEFAULTS.items() if isinstance(default, float)} | {"cosine_spread"}
     return {key: float(value) if key in floats else value for key, value in resolved.items()}
+
+
+def shares(params: Mapping[str, Any]) -> Prefix:
+    """What a run has in common with those that differ in the bank's warm-up alone: everything up to the window of the forward in
+    which the bank starts. A window is trained on at once, so runs part where one begins. `params` are resolved; in forwards."""
+    others = {key: value for key, value in params.items() if key != "bank_warmup"}
+    family = hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()[:12]
+    window, forwards = params["gradient_accumulation"], params["forwards"]
+    starts = params["bank_size"] > 0 and params["bank_warmup"] < forwards
+    return Prefix(family, params["bank_warmup"] // window * window if starts else forwards, forwards)
 
 
 def _check_type(key: str, value: Any, default: Any) -> None:
