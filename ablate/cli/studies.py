@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ablate.cli.app import app, say, unread
-from ablate.cli.mirrored import mirrored, show
+from ablate.cli.mirrored import mirrored, show, show_arms
 from ablate.cli.options import (
     Device,
     DeviceOption,
@@ -68,8 +68,15 @@ def run(
     ] = False,
 ) -> None:
     """Train what is missing, then analyse and write the report. Run again, it resumes; complete, it only re-reports."""
+    plan = planned(study, seeds, quick, set_)
+    plan.check()
+    check_address("--storage", storage or "")
+    check_place(device, plan.study.resources, engine, ray_address)
+    # Only now what takes long to import: bad input is refused without it.
     from ablate import display
+    from ablate.assess import assess
     from ablate.driver import Driver, default_storage
+    from ablate.engines.ahead import Ahead
     from ablate.home import own
     from ablate.intact import mend
     from ablate.preregistration import register
@@ -78,10 +85,6 @@ def run(
     from ablate.sittings import sitting
     from ablate.trials import Trials
 
-    plan = planned(study, seeds, quick, set_)
-    plan.check()
-    check_address("--storage", storage or "")
-    check_place(device, plan.study.resources, engine, ray_address)
     records = Records(out or Path("reports") / plan.name)
     uri = tracking_from(tracking_uri)
     same = {"out": out, "seeds": seeds, "quick": quick, "set_": set_}
@@ -92,10 +95,15 @@ def run(
         plan = plan if fresh else with_asked(plan, records)
         if not fresh:
             records.keep_to(plan.fingerprints())
-            if not continue_:
-                _same_source(plan, records)
-        trials = Trials(storage or default_storage(records.out), plan, records.identity())
+        most = _to_train(plan, records, fresh)
+        if most and not fresh and not continue_:
+            _same_source(plan, records)
         mirror = held.enter_context(mirrored(uri, plan, records))
+        ahead = Ahead(engine_for(engine, workers, ray_address, plan.study.resources, most)) if most else None
+        started = held.enter_context(ahead) if ahead else None  # meanwhile a new store is made; nothing is written before it is
+        mirror.opened()
+        gc.freeze()  # what is imported by now never goes away: MLflow's thousands of objects a run call for no look at it
+        trials = Trials(storage or default_storage(records.out), plan, records.identity())
         register(plan, records, fresh)
         if fresh:  # once it is known that both can be written; MLflow follows the records
             records.forget()
@@ -110,18 +118,16 @@ def run(
         stores = {"device": device if device is not Device.auto else None, "storage": storage, "tracking_uri": tracking_uri}
         commands = command_line("run", study, **same, **where, **stores), command_line("report", study, **same)
 
-        @contextmanager
-        def trainer(most: int) -> Iterator[Engine]:
-            with (
-                engine_for(engine, workers, ray_address, plan.study.resources, most) as started,
-                sitting(records, study, *commands, engine.value, started.workers, on),
-            ):
-                yield started
-
-        plan, trained = _train(plan, records, driver, trainer, on)
+        trained = 0
+        if started is not None:
+            with sitting(records, study, *commands, engine.value, started.engine.workers, on):
+                plan, trained = _train(plan, records, driver, started.engine, on)
+            started.leave()
         driver.catch_up(records.load())
         mirror.settle()
-        found, pdf = write_all(plan, records, paper)
+        found = assess(plan, records)
+        show_arms(mirror, found, records)
+        pdf = write_all(found, records, paper)
         with unread():
             console = display.stdout()
             display.verdict(console, found)
@@ -137,45 +143,50 @@ def _same_source(plan: Plan, records: Records) -> None:
     Raises:
         BadInput: if it isn't.
     """
-    from ablate.driver import unchecked
     from ablate.source import refuse_changed
+
+    refuse_changed(records, plan.target.name, (kept for run in plan.runs if (kept := records.load_one(run.id))))
+
+
+def _to_train(plan: Plan, records: Records, fresh: bool) -> int:
+    """How many runs are to be trained at most, checks and searched values included; 0 where nothing is missing."""
+    from ablate.driver import missing, unchecked
     from ablate.stages import due
 
-    if due(plan, records.load()) or plan.to_ask or unchecked(plan, records):
-        refuse_changed(records, plan.target.name, (kept for run in plan.runs if (kept := records.load_one(run.id))))
+    asked = sum(plan.to_ask.values())
+    if fresh:
+        return len(plan.runs) + asked + len(plan.checks)
+    kept, checks = records.load(), unchecked(plan, records)
+    if not (checks or due(plan, kept) or asked):
+        return 0
+    return len(missing(plan, kept)) + asked + len(checks)
 
 
-def _train(
-    plan: Plan, records: Records, driver: Driver, trainer: Callable[[int], AbstractContextManager[Engine]], on: str
-) -> tuple[Plan, int]:
-    """Train what is missing of a plan, its checks and searches included, if anything is.
+def _train(plan: Plan, records: Records, driver: Driver, engine: Engine, on: str) -> tuple[Plan, int]:
+    """Train what is missing of a plan, its checks and searches included.
 
     Args:
-        trainer: starts an engine for so many runs at most.
         on: the device.
 
     Returns:
         the plan with the values that its searches picked, and how many runs of it were trained.
     """
-    from ablate.driver import missing, unchecked
+    from ablate.driver import unchecked
     from ablate.progress import Progress
     from ablate.search import search
-    from ablate.stages import due, stage, until_decided, with_checks
+    from ablate.stages import stage, until_decided, with_checks
     from ablate.stop import Stop
 
-    trained, checks, stop = 0, unchecked(plan, records), Stop()
-    if not (checks or due(plan, records.load()) or plan.to_ask):
-        return plan, trained
-    with trainer(len(missing(plan, records.load())) + sum(plan.to_ask.values()) + len(checks)) as engine:
-        for part, todo in with_checks(until_decided(plan, records.load, say), plan, checks):
-            with Progress(part, records) as watcher:
-                driver.train(todo, engine, watcher, on, stop)
-            trained += sum(not each.aside for each in todo)
-        if plan.to_ask:
-            before = stage(plan, records.load()).plan
-            with Progress(before, records) as watcher:
-                plan = search(before, records, driver, engine, watcher, on, stop)
-            trained += len(plan.runs) - len(before.runs)
+    trained, stop = 0, Stop()
+    for part, todo in with_checks(until_decided(plan, records.load, say), plan, unchecked(plan, records)):
+        with Progress(part, records) as watcher:
+            driver.train(todo, engine, watcher, on, stop)
+        trained += sum(not each.aside for each in todo)
+    if plan.to_ask:
+        before = stage(plan, records.load()).plan
+        with Progress(before, records) as watcher:
+            plan = search(before, records, driver, engine, watcher, on, stop)
+        trained += len(plan.runs) - len(before.runs)
     return plan, trained
 
 
@@ -233,6 +244,7 @@ def report(
 ) -> None:
     """Analyse again and rewrite the report from what is stored. Trains nothing."""
     from ablate import display
+    from ablate.assess import assess
     from ablate.intact import leave_out
     from ablate.preregistration import register
     from ablate.records import Records
@@ -252,7 +264,8 @@ def report(
     with records.lock([run.id for run in made.runs]):
         leave_out(records)
         register(made, records)
-        found, pdf = write_all(with_asked(made, records), records, paper)
+        found = assess(with_asked(made, records), records)
+        pdf = write_all(found, records, paper)
     console = display.stdout()
     display.verdict(console, found)
     display.where(console, pdf)
