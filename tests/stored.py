@@ -12,7 +12,7 @@ from ablate.engines.inline import InlineEngine
 from ablate.home import Home, own
 from ablate.mirror import Mirror
 from ablate.preregistration import register
-from ablate.publication import publication
+from ablate.publication import arm_lines, publication
 from ablate.records import Records
 from ablate.report import write_report
 from ablate.study import Study
@@ -87,6 +87,7 @@ def carry_out(mapping, out, uri, fresh=False):
         driver.catch_up(records.load())
         mirror.settle()
         found = assess(plan, records)
+        mirror.show_arms(arm_lines(found, records))
         write_results(found, out)
         write_report(found, records, out)
         mirror.publish(publication(found, records))
