@@ -6,6 +6,7 @@ import gc
 import json
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -81,6 +82,7 @@ def run(
     from ablate.intact import mend
     from ablate.preregistration import register
     from ablate.records import Records
+    from ablate.report import import_ahead
     from ablate.search import with_asked
     from ablate.sittings import sitting
     from ablate.trials import Trials
@@ -120,6 +122,8 @@ def run(
 
         trained = 0
         if started is not None:
+            if engine is EngineName.ray:  # this process has little to do meanwhile
+                Thread(target=import_ahead, name="imports").start()
             with sitting(records, study, *commands, engine.value, started.engine.workers, on):
                 plan, trained = _train(plan, records, driver, started.engine, on)
             started.leave()
