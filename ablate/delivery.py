@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from threading import Condition, Thread
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from ablate.kept import beside
 from ablate.records import Record, Records
 
 if TYPE_CHECKING:
-    from ablate.publication import Publication
+    from ablate.publication import ArmLines, Publication
     from ablate.tracking import Tracker
 
 #: Seconds between two attempts at a store that is down: the first pause and the longest.
@@ -44,6 +44,7 @@ class Delivery:
         waiting: runs that are to be shown, in the order in which they ended.
         training: whether trainings are under way.
         publication: what the study found, while that is to be shown.
+        arms: those that can be shown before it. It has them too, so nobody waits for them, and what fails is left to it.
         opened: whether the store was reached.
         fatal: why it never can be.
         why: why it can't be reached now; empty where it can, or where that is not known yet.
@@ -59,6 +60,7 @@ class Delivery:
         self.waiting: dict[str, Job] = {}
         self.training = False
         self.publication: Publication | None = None
+        self.arms: Sequence[ArmLines] = ()
         self.opened = False
         self.fatal: BadInput | None = None
         self.why = ""
@@ -90,6 +92,11 @@ class Delivery:
         for run, record in jobs:
             self.waiting.pop(run.id, None)
             self.waiting[run.id] = run, record
+        self.changed.notify_all()
+
+    def show_arms(self, arms: Sequence[ArmLines]) -> None:
+        """Have the arms shown as soon as no run waits."""
+        self.arms = arms
         self.changed.notify_all()
 
     def hurry(self) -> None:
@@ -147,13 +154,15 @@ class Delivery:
     def _due(self) -> Callable[[], None] | None:
         if not self._open:
             return self._reach
-        if not self.busy:
+        if not self.busy and not self.arms:
             return None
         if not self._agrees:
             return self._reconcile
         if self.training and not self._begun:
             return self._begin
-        return self._deliver if self.waiting else self._publish
+        if self.waiting:
+            return self._deliver
+        return self._publish if self.publication is not None else self._show_arms
 
     def _reach(self) -> None:
         self._tracker.open()
@@ -185,9 +194,14 @@ class Delivery:
             self._drop(job)
             self._heard()
 
+    def _show_arms(self) -> None:
+        with self.changed:
+            arms, self.arms = self.arms, ()
+        self._tracker.show_arms(arms)
+
     def _publish(self) -> None:
         with self.changed:
-            publication = self.publication
+            publication, self.arms = self.publication, ()
         if publication is not None:
             self._tracker.publish(publication)
             with self.changed:

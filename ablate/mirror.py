@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,7 +16,7 @@ from ablate.design import PlannedRun
 from ablate.records import Record, Records
 
 if TYPE_CHECKING:
-    from ablate.publication import Publication
+    from ablate.publication import ArmLines, Publication
     from ablate.tracking import Tracker
 
 #: Seconds without anything delivered after which a store is not waited for: before the results are written, and at the end.
@@ -48,6 +48,9 @@ class Shows(Protocol):
 class NullMirror:
     """Shows nothing (`--tracking-uri none`)."""
 
+    def opened(self) -> None:
+        pass
+
     def begin(self) -> None:
         pass
 
@@ -77,19 +80,22 @@ class Mirror:
         self._waited = False
 
     def __enter__(self) -> Mirror:
-        """Open the store: a local one now.
+        """Begin to open the store."""
+        self._work.start()
+        return self
+
+    def opened(self) -> None:
+        """Wait until a local store is open: making a new one takes seconds, in which something else can start.
 
         Raises:
             BadInput: if a local store can't be opened.
         """
         work = self._work
-        work.start()
         with work.changed:
             while self._local and not work.opened and work.fatal is None:
                 work.changed.wait()
         if work.fatal is not None:
             raise work.fatal
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Wait for what is being delivered, unless something ended the study: then its run is told so, if the store is there."""
@@ -119,6 +125,11 @@ class Mirror:
     def settle(self) -> None:
         """Wait until all runs that ended are shown, as long as the store takes them one after the other."""
         self._wait(SETTLING, once_failing=False)
+
+    def show_arms(self, arms: Sequence[ArmLines]) -> None:
+        """Show the arms while the report is written: publishing finds them there."""
+        with self._work.changed:
+            self._work.show_arms(arms)
 
     def publish(self, publication: Publication) -> None:
         """Show the verdict and the report with the study, and its arms beside it."""

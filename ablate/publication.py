@@ -102,7 +102,7 @@ def publication(found: Assessment, records: Records) -> Publication:
         warnings=all_warnings(found, curves),
         metrics=found.headline_metrics(),
         table=verdict_rows(found),
-        arms=tuple(arm_lines(found, curves)),
+        arms=_lines(found, curves),
         comparable=comparable,
         incomparable=incomparable,
         files=tuple(path for name in FILES if (path := records.out / name).exists()),
@@ -135,10 +135,16 @@ def _round(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def arm_lines(found: Assessment, curves: Curves) -> list[ArmLines]:
+def arm_lines(found: Assessment, records: Records) -> tuple[ArmLines, ...]:
     """Each arm of the design that has runs."""
+    from ablate.report.curves import Curves
+
+    return _lines(found, Curves(found.plan, found.records, records))
+
+
+def _lines(found: Assessment, curves: Curves) -> tuple[ArmLines, ...]:
     lines = (_arm(found, curves, cell) for cell in found.plan.arm_ids())
-    return [each for each in lines if each is not None]
+    return tuple(each for each in lines if each is not None)
 
 
 def _arm(found: Assessment, curves: Curves, key: str) -> ArmLines | None:

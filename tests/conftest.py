@@ -11,6 +11,43 @@ from tests.shell import ROOT, command, environment
 #: `browser` and `page`.
 pytest_plugins = ["tests.browser"]
 
+#: The files that take longest, the longest first: what comes last is short then, and workers end together.
+LONGEST = (
+    "test_chaos",
+    "test_main_job",
+    "test_deaths",
+    "test_cli",
+    "test_ui",
+    "test_mirror",
+    "test_photos",
+    "test_diagnose",
+    "test_engines",
+    "test_bad_input",
+    "test_region_clip",
+    "test_stores",
+    "test_start",
+    "test_calibration",
+    "test_report",
+    "test_first",
+    "test_many_kinds",
+    "test_html",
+    "test_full_disk",
+    "test_exposed",
+    "test_tracking",
+    "test_trials",
+    "test_copied",
+    "test_source",
+    "test_search",
+    "test_fuzz",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Put files in the order in which they are to begin; those that are not named follow as they were found."""
+    place = {name: index for index, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
 # A busy machine is no failure; where CI is set, the same examples each time.
 hypothesis.settings.register_profile(
     "ablate", deadline=None, derandomize="CI" in os.environ, suppress_health_check=[hypothesis.HealthCheck.too_slow]

@@ -2,13 +2,16 @@
 
 import json
 import re
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
-from tests.shell import PLANTED, STUDY, command, environment, rows, verdict, wait_for, write
+from tests.shell import PLANTED, ROOT, STUDY, command, environment, rows, verdict, wait_for, write
 
 INLINE = ("--engine", "inline")
 UNTRACKED = (*INLINE, "--tracking-uri", "none")
@@ -21,10 +24,28 @@ def verdict_of(out):
     return json.dumps(found)
 
 
-def test_the_planted_study_finds_what_helps_what_harms_and_what_does_nothing(cli):
-    done = cli("run", PLANTED, *INLINE, timeout=60)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of the small study, trained in one go."""
+    folder = tmp_path_factory.mktemp("whole")
+    words = ("run", write(folder, STUDY), *UNTRACKED, "--out", "whole")
+    subprocess.run(command(*words), cwd=folder, env=environment(), check=True, capture_output=True)
+    return folder / "whole"
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """The planted study, trained, and what the command said."""
+    folder = tmp_path_factory.mktemp("planted")
+    (folder / "studies").symlink_to(ROOT / "studies")
+    words = command("run", PLANTED, *INLINE)
+    return folder, subprocess.run(words, cwd=folder, env=environment(), text=True, capture_output=True, timeout=60)
+
+
+def test_the_planted_study_finds_what_helps_what_harms_and_what_does_nothing(planted):
+    folder, done = planted
     assert done.returncode == 0, done.stderr
-    found = verdict(cli.folder)
+    found = verdict(folder)
     assert {name: fix["verdict"] for name, fix in found["fixes"].items()} == {
         "good": "helps",
         "bad": "harms",
@@ -32,7 +53,7 @@ def test_the_planted_study_finds_what_helps_what_harms_and_what_does_nothing(cli
     }
     assert found["ranking"] == ["good", "idle", "bad"]
     shares = sum(fix["share"]["effect"] for fix in found["fixes"].values())
-    scores = {(row["arm"], row["seed"]): float(row["score"]) for row in rows(cli.folder)}
+    scores = {(row["arm"], row["seed"]): float(row["score"]) for row in rows(folder)}
     whole = sum(scores["all on", str(seed)] - scores["all off", str(seed)] for seed in range(6)) / 6
     assert shares == pytest.approx(whole, abs=1e-12)
     out = done.stdout.splitlines()
@@ -40,19 +61,19 @@ def test_the_planted_study_finds_what_helps_what_harms_and_what_does_nothing(cli
     assert "figures   reports/planted/figures" in out
     assert out[-1].split(None, 1) == ["compare", "mlflow ui"]
     assert re.search(r"good\s+\+(1\.[89]|2\.[01])\d* \[.*▲ helps", done.stdout)
-    assert (cli.folder / "reports/planted/report.pdf").read_bytes().startswith(b"%PDF")
+    assert (folder / "reports/planted/report.pdf").read_bytes().startswith(b"%PDF")
 
 
-def test_run_again_it_trains_nothing_and_says_the_same(cli):
-    cli("run", PLANTED, *INLINE)
-    before, ids = verdict(cli.folder), [row["mlflow_run_id"] for row in rows(cli.folder)]
-    again = cli("run", PLANTED, *INLINE)
+def test_run_again_it_trains_nothing_and_says_the_same(planted):
+    folder, _ = planted
+    before, ids = verdict(folder), [row["mlflow_run_id"] for row in rows(folder)]
+    again = subprocess.run(command("run", PLANTED, *INLINE), cwd=folder, env=environment(), text=True, capture_output=True)
     assert "0 trained now, 60 in the study" in again.stdout
-    assert verdict(cli.folder) == before
-    assert [row["mlflow_run_id"] for row in rows(cli.folder)] == ids
+    assert verdict(folder) == before
+    assert [row["mlflow_run_id"] for row in rows(folder)] == ids
 
 
-def test_interrupted_halfway_it_goes_on_and_the_verdict_is_that_of_an_uninterrupted_run(cli, tmp_path_factory):
+def test_interrupted_halfway_it_goes_on_and_the_verdict_is_that_of_an_uninterrupted_run(cli, whole):
     study = write(cli.folder, STUDY.replace("fixes:", "params: {seconds: 1}\nfixes:"))
     process = subprocess.Popen(
         command("run", study, *UNTRACKED),
@@ -79,12 +100,10 @@ def test_interrupted_halfway_it_goes_on_and_the_verdict_is_that_of_an_uninterrup
 
     resumed = cli("run", study, *UNTRACKED)
     assert f"{12 - kept} trained now, 12 in the study" in resumed.stdout
-    whole = cli("run", study, *UNTRACKED, "--out", "whole", "--set", "seconds=0")
-    assert "12 trained now" in whole.stdout
-    assert verdict_of(cli.folder / "whole") == verdict_of(cli.folder / "reports/small")
+    assert verdict_of(whole) == verdict_of(cli.folder / "reports/small")
 
 
-def test_terminated_under_ray_it_keeps_what_finished_and_goes_on(cli):
+def test_terminated_under_ray_it_keeps_what_finished_and_goes_on(cli, whole):
     study = write(cli.folder, STUDY.replace("fixes:", "params: {seconds: 0.5}\nfixes:"))
     words = ("run", study, "--workers", "2", "--tracking-uri", "none")
     process = subprocess.Popen(command(*words), cwd=cli.folder, env=environment(), text=True, stderr=subprocess.PIPE)
@@ -96,8 +115,7 @@ def test_terminated_under_ray_it_keeps_what_finished_and_goes_on(cli):
     assert "what finished is kept" in err
     kept = len(list(runs.glob("*.json")))
     assert f"{12 - kept} trained now, 12 in the study" in cli(*words).stdout
-    cli("run", study, *UNTRACKED, "--out", "whole", "--set", "seconds=0")
-    assert verdict_of(cli.folder / "whole") == verdict_of(cli.folder / "reports/small")
+    assert verdict_of(whole) == verdict_of(cli.folder / "reports/small")
 
 
 @pytest.mark.parametrize("bad", [("--storage", "nonsense"), ("--tracking-uri", "nonsense://x")])
@@ -110,6 +128,19 @@ def test_stores_that_cannot_be_opened_cost_nothing(cli, bad):
     cli("run", study, *UNTRACKED)
     assert cli("run", study, *INLINE, *bad, "--fresh").returncode == 2
     assert "0 trained now" in cli("run", study, *UNTRACKED).stdout
+
+
+def test_a_store_found_unusable_while_ray_starts_ends_in_one_line_with_nothing_written(cli):
+    study = write(cli.folder, STUDY)
+    with closing(sqlite3.connect(cli.folder / "old.db")) as store:
+        store.executescript("CREATE TABLE experiments (x); CREATE TABLE alembic_version (version_num)")
+        store.execute("INSERT INTO alembic_version VALUES ('451aebb31d03')")
+        store.commit()
+    before = sorted(cli.folder.iterdir())
+    done = cli("run", study, "--workers", "1", "--tracking-uri", "sqlite:///old.db", timeout=120)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "sqlite:///old.db' has an older schema than MLflow" in done.stderr
+    assert sorted(cli.folder.iterdir()) == before
 
 
 def test_failed_runs_end_in_3_are_named_and_are_tried_again(cli):
@@ -125,12 +156,11 @@ def test_failed_runs_end_in_3_are_named_and_are_tried_again(cli):
     assert "6 trained now" in cli("run", study, *UNTRACKED).stdout
 
 
-def test_a_worker_under_ray_gives_the_verdict_that_inline_gives(cli):
+def test_a_worker_under_ray_gives_the_verdict_that_inline_gives(cli, whole):
     study = write(cli.folder, STUDY)
     ray = cli("run", study, "--workers", "2", "--tracking-uri", "none", timeout=120)
     assert ray.returncode == 0, ray.stderr
-    cli("run", study, *UNTRACKED, "--out", "inline")
-    assert (cli.folder / "inline/verdict.json").read_bytes() == (cli.folder / "reports/small/verdict.json").read_bytes()
+    assert (whole / "verdict.json").read_bytes() == (cli.folder / "reports/small/verdict.json").read_bytes()
 
 
 def test_a_second_writer_is_refused(cli):
@@ -186,8 +216,8 @@ def test_init_is_a_study_that_runs_as_it_is_and_schema_knows_its_keys(cli):
     assert {"name", "target", "fixes", "outcome"} <= set(schema["properties"])
 
 
-def test_report_rewrites_what_is_stored_without_torch_or_stores(cli):
-    cli("run", PLANTED, *UNTRACKED)
+def test_report_rewrites_what_is_stored_without_torch_or_stores(cli, planted):
+    shutil.copytree(planted[0] / "reports", cli.folder / "reports")
     pdf = cli.folder / "reports/planted/report.pdf"
     pdf.unlink()
     code = "import sys; sys.argv = ['ablate', 'report', 'studies/planted.yaml']\nimport ablate.cli\n"

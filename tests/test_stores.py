@@ -20,7 +20,7 @@ from ablate.tracking import MLflowTracker
 from ablate.tracking.store import key
 from ablate.trials import Trials
 from ablate.written import write_results
-from tests.stored import Silent
+from tests.stored import Silent, new_store
 
 
 class Stopping(Silent):
@@ -54,6 +54,7 @@ def carry_out(plan, folder, watcher=None, tracking=True, fresh=False):
     with records.lock(), ExitStack() as held:
         trials = Trials(default_storage(records.out), plan)
         mirror = held.enter_context(mirrored(plan, records, folder)) if tracking else NullMirror()
+        mirror.opened()
         if fresh:
             records.forget()
             trials.forget()
@@ -66,7 +67,9 @@ def carry_out(plan, folder, watcher=None, tracking=True, fresh=False):
 
 
 def mirrored(plan, records, folder):
-    return Mirror(MLflowTracker(f"sqlite:///{folder}/mlflow.db", plan, records.identity()), records)
+    uri = f"sqlite:///{folder}/mlflow.db"
+    new_store(uri)
+    return Mirror(MLflowTracker(uri, plan, records.identity()), records)
 
 
 @pytest.fixture
@@ -209,8 +212,8 @@ def test_two_folders_of_one_study_have_a_parent_run_each(tmp_path, monkeypatch):
     carry_out(plan, tmp_path)
     other = Records(tmp_path / "two")
     (tmp_path / "two").mkdir()
-    with mirrored(plan, other, tmp_path):
-        pass
+    with mirrored(plan, other, tmp_path) as mirror:
+        mirror.opened()
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     runs = client.search_runs([client.get_experiment_by_name("stored").experiment_id])
     assert len([run for run in runs if run.data.tags.get("kind") == "study"]) == 2

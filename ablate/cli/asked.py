@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from ablate.cli.options import Device, EngineName, command_line, device_for, eng
 
 if TYPE_CHECKING:
     from ablate.design import Plan
-    from ablate.engines.base import Engine
+    from ablate.engines.ahead import Ahead
     from ablate.records import Records
 
 
@@ -44,7 +44,7 @@ class Asked:
     continue_: bool
     profile: bool
 
-    @property
+    @cached_property
     def on(self) -> str:
         """The device."""
         return device_for(self.device, self.plan.study.resources)
@@ -63,16 +63,16 @@ class Asked:
         """The command line that delivers to MLflow later."""
         return sync_command(self.study, self.tracking_uri, **self.same)
 
-    @contextmanager
-    def trainer(self, most: int) -> Iterator[Engine]:
-        """The engine, for so many runs at most, and a note of the sitting."""
+    def ahead(self, most: int) -> Ahead:
+        """The engine, for so many runs at most; not started yet."""
+        from ablate.engines.ahead import Ahead
+
+        resources = taken_on(self.on, self.plan.study.resources)
+        return Ahead(engine_for(self.engine, self.workers, self.ray_address, resources, most))
+
+    def sitting(self, workers: int) -> AbstractContextManager[None]:
+        """A note of what trains meanwhile, and of the commands that do the same again."""
         from ablate.sittings import sitting
 
         report = command_line("report", self.study, **self.same)
-        with (
-            engine_for(
-                self.engine, self.workers, self.ray_address, taken_on(self.on, self.plan.study.resources), most
-            ) as started,
-            sitting(self.records, self.study, self.again, report, self.engine.value, started.workers, self.on),
-        ):
-            yield started
+        return sitting(self.records, self.study, self.again, report, self.engine.value, workers, self.on)

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def mirrored(uri: str, plan: Plan, records: Records) -> Iterator[Mirror | NullMirror]:
-    """Tell a tracking store, or with `none` nothing, of a study.
+    """Tell a tracking store, or with `none` nothing, of a study. It is opened meanwhile; `Mirror.opened` waits for a local one.
 
     Raises:
-        BadInput: if there can't be such a store, or it is on this machine and can't be opened.
+        BadInput: if there can't be such a store.
     """
     from ablate.mirror import Mirror, NullMirror
 
@@ -39,6 +39,15 @@ def mirrored(uri: str, plan: Plan, records: Records) -> Iterator[Mirror | NullMi
 
     with Mirror(MLflowTracker(uri, plan, records.identity(), Home(records.out)), records, say) as mirror:
         yield mirror
+
+
+def show_arms(mirror: Mirror | NullMirror, found: Assessment, records: Records) -> None:
+    """Have a study's arms shown while its report is written."""
+    from ablate.mirror import Mirror
+    from ablate.publication import arm_lines
+
+    if isinstance(mirror, Mirror):
+        mirror.show_arms(arm_lines(found, records))
 
 
 def show(mirror: Mirror | NullMirror, found: Assessment, records: Records, command: str, patient: bool = False) -> bool:
@@ -107,6 +116,7 @@ def sync(
         if own(records.out):  # as `run` does: its trials bear the other's name
             (records.out / "optuna.db").unlink(missing_ok=True)
         mirror = held.enter_context(mirrored(uri, plan, records))
+        mirror.opened()
         mirror.catch_up(plan.runs, kept)
         done = show(mirror, assess(plan, records), records, command, patient=True)
     _say_delivered(mirror, done, len(kept))

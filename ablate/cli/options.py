@@ -150,11 +150,9 @@ def sync_command(study: Path, uri: str | None, **options: Any) -> str:
     return command_line("sync", study, **options, tracking_uri=uri)
 
 
-def write_all(plan: Plan, records: Records, paper: Paper = Paper.a4) -> tuple[Assessment, Path]:
-    from ablate.assess import assess
+def write_all(found: Assessment, records: Records, paper: Paper = Paper.a4) -> Path:
     from ablate.report import write_report
     from ablate.written import write_results
 
-    found = assess(plan, records)
     write_results(found, records.out)
-    return found, write_report(found, records, records.out, paper.value)
+    return write_report(found, records, records.out, paper.value)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ablate.cli.app import app, say, unread
 from ablate.cli.asked import Asked
-from ablate.cli.mirrored import mirrored, show
+from ablate.cli.mirrored import mirrored, show, show_arms
 from ablate.cli.options import (
     Continue,
     Device,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from ablate.assess import Assessment
     from ablate.design import Plan
     from ablate.driver import Driver
+    from ablate.engines.ahead import Ahead
     from ablate.engines.base import Engine
     from ablate.mirror import Mirror, NullMirror
     from ablate.records import Records
@@ -70,23 +72,27 @@ def run(
     profile: ProfileOption = False,
 ) -> None:
     """Train what is missing, then analyse and write the report. Run again, it resumes; complete, it only re-reports."""
-    from ablate.records import Records
-
     plan = planned(study, seeds, quick, set_)
     plan.check()
     check_address("--storage", storage or "")
     check_place(device, plan.study.resources, engine, ray_address)
+    # Only now what takes long to import: bad input is refused without it.
+    from ablate.assess import assess
+    from ablate.records import Records
+
     records = Records(out or Path("reports") / plan.name)
     uri = tracking_from(tracking_uri)
     same = {"out": out, "seeds": seeds, "quick": quick, "set_": set_}
     where = (engine, workers, device, ray_address, storage, tracking_uri, uri)
     asked = Asked(study, same, plan, records, *where, fresh, continue_, profile)
     with records.lock([run.id for run in plan.runs]), ExitStack() as held:
-        plan, driver, mirror = _opened(asked, held)
-        plan, trained = _train(plan, records, driver, asked.trainer, asked.on)
+        plan, driver, mirror, ahead = _opened(asked, held)
+        plan, trained = _trained(asked, plan, driver, ahead) if ahead else (plan, 0)
         driver.catch_up(records.load())
         mirror.settle()
-        found, pdf = write_all(plan, records, paper)
+        found = assess(plan, records)
+        show_arms(mirror, found, records)
+        pdf = write_all(found, records, paper)
         if profile:
             _tell_profile(found, trained)
         _answer(found, pdf, uri, trained)
@@ -94,30 +100,25 @@ def run(
     raise typer.Exit(0 if found.complete else 3)
 
 
-def _opened(asked: Asked, held: ExitStack) -> tuple[Plan, Driver, Mirror | NullMirror]:
+def _opened(asked: Asked, held: ExitStack) -> tuple[Plan, Driver, Mirror | NullMirror, Ahead | None]:
     """See to the folder and the stores: what is in them fits the plan, or is forgotten, and each knows what is recorded.
 
     Returns:
-        the plan with the values that its searches picked before, what carries it out, and what MLflow is told by.
+        the plan with the values that its searches picked before, what carries it out, what MLflow is told by, and the engine,
+        started; None where nothing is to be trained.
     """
     from ablate.driver import Driver, default_storage
-    from ablate.home import own
-    from ablate.intact import mend
     from ablate.preregistration import register
-    from ablate.search import with_asked
     from ablate.trials import Trials
 
-    plan, records, fresh = asked.plan, asked.records, asked.fresh
-    if own(records.out) and not asked.storage:  # its trials bear the other's name; they are told anew from the records
-        (records.out / "optuna.db").unlink(missing_ok=True)
-    mend(records)
-    plan = plan if fresh else with_asked(plan, records)
-    if not fresh:
-        records.keep_to(plan.fingerprints())
-        if not asked.continue_:
-            _same_source(plan, records)
-    trials = Trials(asked.storage or default_storage(records.out), plan, records.identity())
+    records, fresh = asked.records, asked.fresh
+    plan, most = _fitting(asked)
     mirror = held.enter_context(mirrored(asked.uri, plan, records))
+    # The engine starts while a new store is made; nothing is written before that is known to work.
+    ahead = held.enter_context(asked.ahead(most)) if most else None
+    mirror.opened()
+    gc.freeze()  # what is imported by now never goes away: MLflow's thousands of objects a run call for no look at it
+    trials = Trials(asked.storage or default_storage(records.out), plan, records.identity())
     register(plan, records, fresh)
     if fresh:  # once it is known that both can be written; MLflow follows the records
         records.forget()
@@ -128,7 +129,45 @@ def _opened(asked: Asked, held: ExitStack) -> tuple[Plan, Driver, Mirror | NullM
     driver.catch_up(records.load())
     if aside := len(records.load().keys() - {run.id for run in plan.runs}):
         say(f"{aside} {'run' if aside == 1 else 'runs'} in {records.out} of other params or seeds: kept aside")
-    return plan, driver, mirror
+    return plan, driver, mirror, ahead
+
+
+def _fitting(asked: Asked) -> tuple[Plan, int]:
+    """See that what is in the folder fits the plan.
+
+    Returns:
+        the plan with the values that its searches picked before, and how many runs are to be trained at most.
+
+    Raises:
+        BadInput: if it doesn't fit.
+    """
+    from ablate.home import own
+    from ablate.intact import mend
+    from ablate.search import with_asked
+
+    plan, records, fresh = asked.plan, asked.records, asked.fresh
+    if own(records.out) and not asked.storage:  # its trials bear the other's name; they are told anew from the records
+        (records.out / "optuna.db").unlink(missing_ok=True)
+    mend(records)
+    plan = plan if fresh else with_asked(plan, records)
+    if not fresh:
+        records.keep_to(plan.fingerprints())
+    most = _to_train(plan, records, fresh)
+    if most and not fresh and not asked.continue_:
+        _same_source(plan, records)
+    return plan, most
+
+
+def _trained(asked: Asked, plan: Plan, driver: Driver, ahead: Ahead) -> tuple[Plan, int]:
+    """Train what is missing, and let the engine go; see `_train`."""
+    from ablate.report import import_ahead
+
+    if asked.engine is EngineName.ray:  # this process has little to do meanwhile
+        Thread(target=import_ahead, name="imports").start()
+    with asked.sitting(ahead.engine.workers):
+        found = _train(plan, asked.records, driver, ahead.engine, asked.on)
+    ahead.leave()
+    return found
 
 
 def _answer(found: Assessment, pdf: Path, uri: str, trained: int) -> None:
@@ -156,45 +195,50 @@ def _same_source(plan: Plan, records: Records) -> None:
     Raises:
         BadInput: if it isn't.
     """
-    from ablate.driver import unchecked
     from ablate.source import refuse_changed
+
+    refuse_changed(records, plan.target.name, (kept for run in plan.runs if (kept := records.load_one(run.id))))
+
+
+def _to_train(plan: Plan, records: Records, fresh: bool) -> int:
+    """How many runs are to be trained at most, checks and searched values included; 0 where nothing is missing."""
+    from ablate.driver import missing, unchecked
     from ablate.stages import due
 
-    if due(plan, records.load()) or plan.to_ask or unchecked(plan, records):
-        refuse_changed(records, plan.target.name, (kept for run in plan.runs if (kept := records.load_one(run.id))))
+    asked = sum(plan.to_ask.values())
+    if fresh:
+        return len(plan.runs) + asked + len(plan.checks)
+    kept, checks = records.load(), unchecked(plan, records)
+    if not (checks or due(plan, kept) or asked):
+        return 0
+    return len(missing(plan, kept)) + asked + len(checks)
 
 
-def _train(
-    plan: Plan, records: Records, driver: Driver, trainer: Callable[[int], AbstractContextManager[Engine]], on: str
-) -> tuple[Plan, int]:
-    """Train what is missing of a plan, its checks and searches included, if anything is.
+def _train(plan: Plan, records: Records, driver: Driver, engine: Engine, on: str) -> tuple[Plan, int]:
+    """Train what is missing of a plan, its checks and searches included.
 
     Args:
-        trainer: starts an engine for so many runs at most.
         on: the device.
 
     Returns:
         the plan with the values that its searches picked, and how many runs of it were trained.
     """
-    from ablate.driver import missing, unchecked
+    from ablate.driver import unchecked
     from ablate.progress import Progress
     from ablate.search import search
-    from ablate.stages import due, stage, until_decided, with_checks
+    from ablate.stages import stage, until_decided, with_checks
     from ablate.stop import Stop
 
-    trained, checks, stop = 0, unchecked(plan, records), Stop()
-    if not (checks or due(plan, records.load()) or plan.to_ask):
-        return plan, trained
-    with trainer(len(missing(plan, records.load())) + sum(plan.to_ask.values()) + len(checks)) as engine:
-        for part, todo in with_checks(until_decided(plan, records.load, say), plan, checks):
-            with Progress(part, records) as watcher:
-                driver.train(todo, engine, watcher, on, stop)
-            trained += sum(not each.aside for each in todo)
-        if plan.to_ask:
-            before = stage(plan, records.load()).plan
-            with Progress(before, records) as watcher:
-                plan = search(before, records, driver, engine, watcher, on, stop)
-            trained += len(plan.runs) - len(before.runs)
+    trained, stop = 0, Stop()
+    for part, todo in with_checks(until_decided(plan, records.load, say), plan, unchecked(plan, records)):
+        with Progress(part, records) as watcher:
+            driver.train(todo, engine, watcher, on, stop)
+        trained += sum(not each.aside for each in todo)
+    if plan.to_ask:
+        before = stage(plan, records.load()).plan
+        with Progress(before, records) as watcher:
+            plan = search(before, records, driver, engine, watcher, on, stop)
+        trained += len(plan.runs) - len(before.runs)
     return plan, trained
 
 
@@ -252,6 +296,7 @@ def report(
 ) -> None:
     """Analyse again and rewrite the report from what is stored. Trains nothing."""
     from ablate import display
+    from ablate.assess import assess
     from ablate.intact import leave_out
     from ablate.preregistration import register
     from ablate.records import Records
@@ -271,7 +316,8 @@ def report(
     with records.lock([run.id for run in made.runs]):
         leave_out(records)
         register(made, records)
-        found, pdf = write_all(with_asked(made, records), records, paper)
+        found = assess(with_asked(made, records), records)
+        pdf = write_all(found, records, paper)
     console = display.stdout()
     display.verdict(console, found)
     display.where(console, pdf)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,26 @@ if TYPE_CHECKING:
     from ablate.assess import Assessment
     from ablate.diagnose import Diagnosis
     from ablate.records import Records
+
+
+#: What a report is made with: modules of its own, and what they import only as they draw and typeset.
+PARTS = ("ablate.report.gallery", "ablate.report.content", "ablate.report.html", "ablate.report.pdf", "ablate.report.png")
+TOOLS = (
+    "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+    "fontTools.subset",
+    "typst",
+    "jinja2",
+    "bokeh.resources",
+)
+
+
+def import_ahead() -> None:
+    """Import all that a report needs, which takes most of a second: there is time for it while trainings run elsewhere."""
+    with suppress(ImportError):  # it is said where it is needed
+        for name in (*PARTS, *TOOLS):
+            import_module(name)
 
 
 def write_report(found: Assessment, records: Records, out: Path, paper: str = "a4") -> Path:

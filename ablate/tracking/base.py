@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from ablate.design import PlannedRun
-from ablate.publication import Publication
+from ablate.publication import ArmLines, Publication
 from ablate.records import Record
 from ablate.series import Series
 
@@ -65,6 +65,9 @@ class Tracker(Protocol):
             artifacts: its files.
             stored: the file of its curves, where it logged any.
         """
+
+    def show_arms(self, arms: Sequence[ArmLines]) -> None:
+        """Show the study's arms, in place of those that it showed before."""
 
     def publish(self, publication: Publication) -> None:
         """Show the verdict and the report with the study, and its arms beside it; the study has ended."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,7 @@ from ablate.analysis.contexts import OWN
 from ablate.design import Plan, PlannedRun
 from ablate.home import Home
 from ablate.kept import contents_of
-from ablate.publication import Publication
+from ablate.publication import ArmLines, Publication
 from ablate.records import Record, as_json
 from ablate.secrets import without_secrets
 from ablate.series import Series
@@ -199,6 +199,9 @@ class MLflowTracker:
         if self._plan.contexts:
             tags["context"] = self._plan.context_of(run.cell.id) or OWN
         return tags | arms.fix_tags(run.cell.fixes)
+
+    def show_arms(self, lines: Sequence[ArmLines]) -> None:
+        arms.publish(self._experiment, self._plan, self._owner, lines)
 
     def publish(self, publication: Publication) -> None:
         self._stop_monitor()

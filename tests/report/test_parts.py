@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from ablate.report.sweeps_plot import logarithmic, marks
 from ablate.report.text import clipped, duration, interval, number, p_value, point
 from tests.report.reading import Written
 from tests.report.synthetic import planned
+from tests.shell import environment
 
 
 @pytest.mark.parametrize(
@@ -99,3 +102,10 @@ def test_late_effects_take_less_as_better(full: Written) -> None:
     effects = Curves(full.found.plan, full.found.records, Records(full.out)).late_effects("train/region_loss")
     assert max(effects, key=lambda name: abs(effects[name][0].effect)) == "memory_bank"
     assert effects["memory_bank"][0].effect < -1
+
+
+def test_all_that_is_imported_ahead_is_there_and_nothing_that_trains() -> None:
+    code = "import sys; from ablate.report import PARTS, TOOLS, import_ahead; import_ahead(); seen = set(sys.modules)"
+    code += "; print({*PARTS, *TOOLS} - seen, {'torch', 'mlflow', 'optuna', 'ray'} & seen)"
+    ran = subprocess.run([sys.executable, "-c", code], env=environment(), text=True, capture_output=True, check=True)
+    assert ran.stdout == "set() set()\n"
