@@ -1,42 +1,50 @@
 """What the driver costs a run: `PYTHONPATH=. python benchmarks/overhead.py` prints one table in some minutes.
 
-The target does nothing, so all that is measured is ablate's own. `--runs 100 1000` measures fewer.
+The target does nothing, so all that is measured is ablate's own. `--runs 100 1000` measures less.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from io import StringIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import yaml
 from rich.console import Console
 
-from ablate.design import Plan, make_plan
+from ablate.design import Plan, PlannedRun, make_plan
 from ablate.driver import Driver, default_storage
-from ablate.engines.base import Engine
+from ablate.engines.base import Engine, Task, execute
 from ablate.engines.inline import InlineEngine
+from ablate.intact import mend
 from ablate.mirror import NullMirror
+from ablate.preregistration import register
 from ablate.progress import Progress
-from ablate.records import Records
+from ablate.records import Record, Records
+from ablate.source import refuse_changed
+from ablate.stages import due
 from ablate.study import load_study
 from ablate.target import load_target
+from ablate.tracking import MLflowTracker
 from ablate.trials import Trials
 from benchmarks.noop import FIXES
 
 #: Arms of the study: none, each alone, each left out, all.
 ARMS = 2 + 2 * len(FIXES)
+#: What is measured apart: of the engine what the driver waits for; of Optuna what is not told behind its back.
+PARTS = ("engine", "record", "Optuna", "progress", "rest")
 #: Points of a run of the study three_fixes.
 POINTS = 2400
 
@@ -46,7 +54,6 @@ class Clock:
 
     def __init__(self) -> None:
         self.wall, self.cpu, self._open = Counter[str](), Counter[str](), list[list[float]]()
-        self.process = 0.0
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
@@ -77,6 +84,8 @@ class Timed:
             return found
 
         def call(*args: Any, **named: Any) -> Any:
+            if threading.current_thread() is not threading.main_thread():  # behind the driver's back
+                return found(*args, **named)
             with self._clock.part(self._name):
                 return found(*args, **named)
 
@@ -120,60 +129,168 @@ def engine_of(name: str) -> Engine:
 
 
 def train(folder: Path, runs: int, engine: str, points: int = 0) -> dict[str, Any]:
-    """Train a study of so many runs in a folder; ms a run by part, wall and processor."""
+    """Train a study of so many runs in a folder: ms a run by part, wall, and of all threads' processor time; memory in MB."""
     clock, plan = Clock(), planned(write_study(folder, runs, points))
     records = Records(folder / "out")
     with ExitStack() as held:
-        held.enter_context(records.lock())
+        held.enter_context(records.lock([run.id for run in plan.runs]))
         trials = Trials(default_storage(records.out), plan, records.identity())
         watcher = held.enter_context(Progress(plan, records, Console(file=StringIO())))
         started = held.enter_context(engine_of(engine))
-        parts = {"record": records, "Optuna": trials, "progress": watcher}
-        timed = {name: Timed(each, clock, name) for name, each in parts.items()}
-        driver = Driver(plan, timed["record"], timed["Optuna"], NullMirror())  # type: ignore[arg-type]
-        run_all(driver, plan, TimedEngine(started, clock, "engine"), timed["progress"], clock, records)
-    total = Counter({"all": clock.wall.total()}) + clock.wall
-    return {
-        "wall": {name: 1000 * seconds / runs for name, seconds in total.items()},
-        "cpu": {"driver's thread": 1000 * clock.cpu.total() / runs, "process": 1000 * clock.process / runs},  # type: ignore[attr-defined]
-        "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
+        shown = Memory(watcher, runs // 10)
+        driver = Driver(plan, Timed(records, clock, "record"), Timed(trials, clock, "Optuna"), NullMirror())  # type: ignore[arg-type]
+        started.prepare(plan.target.name, [plan.runs[0].cell.params])  # workers are there, as after a study's first runs
+        begun = time.process_time()
+        with clock.part("rest"):
+            driver.train(plan.runs, TimedEngine(started, clock, "engine"), Timed(shown, clock, "progress"))  # type: ignore[arg-type]
+            driver.catch_up(records.load())
+        spent = time.process_time() - begun
+    wall = {"all": clock.wall.total(), **clock.wall}
+    found = {name: 1000 * seconds / runs for name, seconds in wall.items()}
+    return {"wall": found, "cpu": 1000 * spent / runs, "rss": memory(), "grown": memory() - shown.early}
 
 
-def run_all(driver: Driver, plan: Plan, engine: Any, watcher: Any, clock: Any, records: Records) -> None:
-    """Everything from the first run's start to when all stores hold the last."""
-    engine.prepare(plan.target.name, [plan.runs[0].cell.params])  # workers are there, as after a study's first runs
-    clock.wall.clear()
-    clock.cpu.clear()
-    begun = time.process_time()
-    with clock.part("rest"):
-        driver.train(plan.runs, engine, watcher)
-        driver.catch_up(records.load())
-    clock.process = time.process_time() - begun
+class Memory:
+    """A watcher that also looks at the driver's memory once some runs have ended."""
+
+    def __init__(self, inner: Progress, after: int) -> None:
+        self._inner, self._after, self.early = inner, after, 0.0
+
+    def __getattr__(self, key: str) -> Any:
+        return getattr(self._inner, key)
+
+    def ended(self, run: PlannedRun, record: Record) -> None:
+        self._inner.ended(run, record)
+        self._after -= 1
+        if self._after == 0:
+            self.early = memory()
+
+
+def memory() -> float:
+    """The most that this process has had resident, MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def resumed(folder: Path) -> dict[str, float]:
-    """Seconds of `ablate run` of what is complete, as a process: until the analysis begins, and as a whole."""
-    words = [sys.executable, "-m", "ablate", "run", str(folder / "overhead.yaml"), "--out", str(folder / "out")]
+    """Seconds of a complete study's next `run`, each a process: of what comes before the analysis, and of all."""
+    checked, _ = timed([__file__, "--check", str(folder)])
+    words = ["-m", "ablate", "run", str(folder / "overhead.yaml"), "--out", str(folder / "out"), "--engine", "inline"]
+    timed([*words, "--tracking-uri", "none"])  # trains the one run that checks the study
+    return {"check": checked, "whole": timed([*words, "--tracking-uri", "none"])[0]}
+
+
+def check(folder: Path) -> None:
+    """What `run` does before its analysis, where nothing is missing."""
+    path = folder / "overhead.yaml"
+    plan, records = planned(path), Records(folder / "out")
+    plan.check()
+    with records.lock([run.id for run in plan.runs]):
+        mend(records)
+        records.keep_to(plan.fingerprints())
+        refuse_changed(records, plan.target.name, records.load().values())
+        trials = Trials(default_storage(records.out), plan, records.identity())
+        register(plan, records, False)
+        driver = Driver(plan, records, trials, NullMirror())
+        driver.catch_up(records.load())
+        if due(plan, records.load()):
+            raise RuntimeError("the study is not complete")
+        driver.catch_up(records.load())
+
+
+def mirrored(folder: Path, runs: int) -> dict[str, float]:
+    """What MLflow's thread takes for each run of as many points as a run of three_fixes, and how often it is called."""
+    path = write_study(folder, runs, POINTS)
+    plan, records, clock, calls = planned(path), Records(folder / "out"), Clock(), Counter[str]()
+    tracker = MLflowTracker(f"sqlite:///{folder}/mlflow.db", plan, records.identity())
+    tracker.open()
+    log = tracker._client.log_batch
+
+    def counted(*args: Any, **named: Any) -> None:
+        calls["log_batch"] += 1
+        log(*args, **named)
+
+    tracker._client.log_batch = counted
+    for run in plan.runs:
+        record = records.add(execute(Task(run.id, plan.target.name, run.cell.params, run.seed)), 0)
+        with clock.part("MLflow"):
+            tracker.mirror(run, record, records.read_series(run.id), [], records.stored(run.id))
+    each = {"wall": clock.wall, "processor": clock.cpu}
+    return {**{name: 1000 * spent["MLflow"] / runs for name, spent in each.items()}, "log_batch": calls["log_batch"] / runs}
+
+
+def timed(words: Sequence[str]) -> tuple[float, str]:
+    """Seconds that a process of Python takes, and what it prints."""
     begun = time.perf_counter()
-    ended = subprocess.run(
-        [*words, "--engine", "inline", "--tracking-uri", "none"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "ABLATE_TIMES": "1"},
-    )
+    ended = subprocess.run([sys.executable, *words], capture_output=True, text=True)
     if ended.returncode:
         raise RuntimeError(ended.stderr)
-    return {"whole": time.perf_counter() - begun}
+    return time.perf_counter() - begun, ended.stdout
 
 
-def main(words: Sequence[str] | None = None) -> None:
+def apart(*words: object) -> dict[str, Any]:
+    """What a process of its own measures: memory is a process's, and so is what is imported."""
+    found: dict[str, Any] = json.loads(timed([__file__, *map(str, words)])[1].splitlines()[-1])
+    return found
+
+
+def driver_rows(most: Sequence[int], folder: Path) -> Iterator[str]:
+    """Rows of the driver at so many runs, the last of them kept in the folder."""
+    for engine in ("ray", "inline"):
+        found = {runs: apart("--train", make(folder / f"{engine}-{runs}"), runs, engine, 0) for runs in most}
+        name = "ray, 2 workers" if engine == "ray" else engine
+        for runs, each in found.items():
+            parts = ", ".join(f"{part} {each['wall'][part]:.2f}" for part in PARTS)
+            yield row(f"{name}: {runs:,} runs", f"{each['wall']['all']:.2f} ms a run", f"{parts}; processor {each['cpu']:.2f}")
+        first, last = (found[runs]["wall"]["all"] for runs in (most[0], most[-1]))
+        yield row(f"{name}: {most[-1]:,} runs against {most[0]:,}", f"{last / first:.2f} ×", "")
+
+
+def other_rows(most: Sequence[int], folder: Path, memory_runs: int) -> Iterator[str]:
+    """Rows of the resume check, of memory, and of MLflow."""
+    again = resumed(folder / f"inline-{most[-1]}")
+    yield row(
+        f"`run` of {most[-1]:,} complete runs",
+        f"{again['check']:.1f} s",
+        f"until the analysis; {again['whole']:.1f} s with report",
+    )
+    for points in (10, 1000, 10_000):
+        found = apart("--train", make(folder / f"points-{points}"), memory_runs, "ray", points)
+        note = f"{found['grown']:+.0f} MB over its last nine tenths; {found['wall']['record']:.2f} ms a record"
+        yield row(f"driver's memory, {memory_runs} runs of {points:,} points", f"{found['rss']:.0f} MB", note)
+    mlflow = apart("--mirror", make(folder / "mirror"), 50)
+    note = f"{mlflow['log_batch']:.1f} calls of log_batch, which takes 1,000 metrics; processor {mlflow['processor']:.1f}"
+    yield row(f"MLflow's thread: a run of {POINTS:,} points", f"{mlflow['wall']:.1f} ms", note)
+
+
+def make(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Print the table, or measure one thing of it in this process."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--one", nargs=3)
-    args = parser.parse_args(words)
-    with tempfile.TemporaryDirectory() as folder:
-        found = train(Path(folder), int(args.one[0]), args.one[1], int(args.one[2]))
-        print(json.dumps(found, indent=1))
+    parser.add_argument("--runs", nargs="+", type=int, default=[100, 1000, 10_000])
+    parser.add_argument("--memory-runs", type=int, default=200)
+    for one in ("train", "check", "mirror"):
+        parser.add_argument(f"--{one}", nargs="+", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.train:
+        folder, runs, engine, points = args.train
+        print(json.dumps(train(Path(folder), int(runs), engine, int(points))))
+    elif args.check:
+        check(Path(args.check[0]))
+    elif args.mirror:
+        print(json.dumps(mirrored(Path(args.mirror[0]), int(args.mirror[1]))))
+    else:
+        print("| what | | of it, ms a run |\n| --- | ---: | --- |")
+        with tempfile.TemporaryDirectory() as place:
+            for each in chain(driver_rows(args.runs, Path(place)), other_rows(args.runs, Path(place), args.memory_runs)):
+                print(each, flush=True)
 
 
 if __name__ == "__main__":
