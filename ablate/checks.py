@@ -107,8 +107,7 @@ class Inspection:
         return self._traces[run]
 
     def _read(self, record: Record) -> Trace:
-        curves = self._records.series(record.run_id)
-        return Trace(record.metrics, curves.steps, curves, record.state == "completed")
+        return Trace(record.metrics, curves=self._records.series(record.run_id), whole=record.state == "completed")
 
     def _pairs(self, fix: str) -> list[Pair]:
         """Runs that differ in the fix alone: of the design's arms, or else one of these and its twin."""

@@ -185,7 +185,7 @@ class Delivery:
         key, points = self._tracker.shows(record), 0
         if sent := key is None:
             kept = self._records
-            shown = self._tracker.mirror(run, record, kept.series(run.id), kept.artifacts(run.id), kept.stored(run.id))
+            shown = self._tracker.mirror(run, record, kept.read_series(run.id), kept.artifacts(run.id), kept.stored(run.id))
             key, points = shown.key, shown.points
         with self.changed:
             self.links.append((record, key or ""))

@@ -20,6 +20,7 @@ from ablate.mirror import Shows
 from ablate.records import Record, Records
 from ablate.source import note_source, source_of
 from ablate.stop import Stop
+from ablate.telling import Telling
 
 if TYPE_CHECKING:
     from ablate.trials import Trials
@@ -87,30 +88,28 @@ class Driver:
         self._mirror.begin()
         prepare(engine, target.name, [run.cell.params for run in one_a_cell(todo)])
         tasks = tasks_of(todo, target, device, self._plan.study.resources.share_prefixes, self._profile)
-        with stop.on_ctrl_c(watcher.stopping):
+        with stop.on_ctrl_c(watcher.stopping), self._telling() as telling:
             for event in engine.run(tasks, stop):
-                self._take(runs[event.run_id], event, watcher)
+                self._take(runs[event.run_id], event, watcher, telling)
         if stop.asked:
             raise KeyboardInterrupt
 
-    def _take(self, run: PlannedRun, event: Task | Retry | Result, watcher: Watcher) -> None:
+    def _take(self, run: PlannedRun, event: Task | Retry | Result, watcher: Watcher, telling: Telling) -> None:
         if isinstance(event, Result):
-            watcher.ended(run, self._keep(run, event))
+            watcher.ended(run, self._keep(run, event, telling))
         elif isinstance(event, Retry):
             watcher.retried(run, event)
         else:
-            if not run.aside:
-                self._trials.start(run)
+            telling.start(run)
             watcher.started(run)
 
     def catch_up(self, records: Mapping[str, Record]) -> None:
         """Tell Optuna and MLflow of recorded runs that they don't hold: one was down, or the driver was killed in between."""
-        for run_id, number in self._trials.reconcile(self._plan.runs, records).items():
-            if records[run_id].trial != number:
-                self._records.link(records[run_id], trial=number)
+        numbers = self._trials.reconcile(self._plan.runs, records)
+        self._number({run_id: records[run_id] for run_id in numbers}, numbers)
         self._mirror.catch_up(self._plan.runs, self._records.load())
 
-    def _keep(self, run: PlannedRun, result: Result) -> Record:
+    def _keep(self, run: PlannedRun, result: Result, telling: Telling) -> Record:
         """Record a result, and tell of it. What the outcome says of it is settled here: a target doesn't know the outcome."""
         wanted = self._plan.study.outcome.metric
         if result.state == "completed" and wanted not in {*result.metrics, "seconds"}:
@@ -121,14 +120,29 @@ class Driver:
             result = replace(result, state="failed", error=lacks)
         elif result.state == "completed" and not math.isfinite(result.metrics.get(wanted, 0.0)):
             result = replace(result, state="diverged")
-        if run.aside:  # a check: the stores hold the runs of the design
-            return self._records.add(result, source=self._source.id)
-        self._kept += result.state == "completed"
-        record = self._records.add(result, self._trials.start(run), self._source.id)
-        trial = self._trials.finish(run, record)
-        record = record if trial in (None, record.trial) else self._records.link(record, trial=trial)
-        self._mirror.show(run, record)
+        self._kept += result.state == "completed" and not run.aside
+        record = self._records.add(result, telling.number(run), self._source.id)
+        if record.trial is not None:  # else once Optuna has numbered it
+            self._mirror.show(run, record)
+        telling.finish(run, record)
         return record
+
+    def _telling(self) -> Telling:
+        return Telling(self._trials, self._told, self._records.mark_running)
+
+    def _told(self, ended: Sequence[tuple[PlannedRun, Record]], numbers: Mapping[str, int]) -> None:
+        """Number the runs that ended before Optuna had numbered them, and show them. Called by a thread of its own."""
+        late = {run.id: (run, record) for run, record in ended if record.trial is None}
+        numbered = self._number({run_id: record for run_id, (_, record) in late.items()}, numbers)
+        for run, record in late.values():
+            self._mirror.show(run, numbered.get(run.id, record))
+
+    def _number(self, records: Mapping[str, Record], numbers: Mapping[str, int]) -> dict[str, Record]:
+        """Note the numbers of trials with the records, where they have others or none; returns those records."""
+        other = {run: record for run, record in records.items() if numbers.get(run, record.trial) != record.trial}
+        changed = [replace(record, trial=numbers[run]) for run, record in other.items()]
+        self._records.link(changed)
+        return {record.run_id: record for record in changed}
 
 
 def prepare(engine: Engine, target: str, params: Sequence[Mapping[str, Any]]) -> None:

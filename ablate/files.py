@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from ablate.artifacts import PART
@@ -57,15 +58,10 @@ def write_together(files: Mapping[Path, bytes], durable: bool = True, folder: bo
             with storage_errors(path):
                 _write(part, files[path])
         if durable:
-            _sync(list(parts.values()))
-        *sooner, last = parts.items()
-        _move(sooner)
-        if durable and folder:  # each move before the next that relies on it
-            for place in dict.fromkeys(path.parent for path, _ in sooner):
-                _sync_folder(place)
-        _move([last])
-        if durable and folder:
-            _sync_folder(last[0].parent)
+            _at_once(_sync, list(parts.values()))
+        _move(parts.items())
+        if durable and folder:  # at once, too: what a machine that goes down leaves of it is found by sizes and checksums
+            _at_once(_sync_folder, list(dict.fromkeys(path.parent for path in parts)))
 
 
 def _move(parts: Iterable[tuple[Path, Path]]) -> None:
@@ -82,15 +78,20 @@ def _write(part: Path, content: bytes) -> None:
         part.write_bytes(content)
 
 
-def _sync(paths: Sequence[Path]) -> None:
+def _at_once(work: Callable[[Path], None], paths: Sequence[Path]) -> None:
+    """Do it for each path. A disk is done with several at once hardly later than with one."""
     if len(paths) == 1:
-        return _sync_one(paths[0])
-    with ThreadPoolExecutor(8) as several:
-        list(several.map(_sync_one, paths))
+        return work(paths[0])
+    list(_threads().map(work, paths))
     return None
 
 
-def _sync_one(path: Path) -> None:
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(8, "sync")
+
+
+def _sync(path: Path) -> None:
     with storage_errors(path), path.open("rb+") as file:
         os.fsync(file.fileno())
 

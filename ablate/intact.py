@@ -45,6 +45,7 @@ def mend(records: Records) -> None:
     """
     found = damages(records)
     records.finish_forgetting()
+    records.tidy()
     with storage_errors(records.out):
         for part in _parts(records):
             part.unlink()

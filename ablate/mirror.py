@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
@@ -65,7 +66,7 @@ class NullMirror:
 
 
 class Mirror:
-    """Tells a tracker of runs, from their records. Used as a context manager, by one thread: the one that writes the records.
+    """Tells a tracker of runs, from their records. Used as a context manager, by those who write the records.
 
     Args:
         tracker: where runs are shown.
@@ -192,7 +193,6 @@ class Mirror:
         """Note with the records where they are shown. Here and not in the thread: the driver alone writes records."""
         with self._work.changed:
             links, self._work.links = self._work.links, []
-        for shown, key in links:
-            now = self._records.load_one(shown.run_id)
-            if now is not None and now.started == shown.started and now.mlflow != key:
-                self._records.link(now, mlflow=key)
+        now = [(self._records.load_one(shown.run_id), shown, key) for shown, key in links]
+        same = [(record, key) for record, shown, key in now if record is not None and record.started == shown.started]
+        self._records.link([replace(record, mlflow=key) for record, key in same if record.mlflow != key])

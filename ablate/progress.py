@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -18,15 +17,17 @@ from ablate.board import Board, Frame
 from ablate.design import Plan, PlannedRun
 from ablate.display_verdict import provisional_lines
 from ablate.engines.base import Retry
-from ablate.errors import StorageError
 from ablate.pace import Pace, about, elapsed
-from ablate.provisional import LINE, complete_seeds, line, provisional
+from ablate.provisional import LINE, Blocks, line, provisional
 from ablate.records import Record, Records, reason
 from ablate.report.text import clipped
 from ablate.terminal import stderr
 
 #: Seconds between lines where stderr is no terminal.
 QUIET = 15.0
+#: Seconds of judging that nobody minds, and the share of a study's time that more may take: of thousands of blocks not each is
+#: judged.
+AT_ONCE, SHARE = 1.0, 0.01
 #: Columns below which the bar stands without the study's name; what its figures take at most, but for the runs.
 NARROW, WIDEST = 60, 29
 
@@ -44,14 +45,15 @@ class Progress:
     def __init__(
         self, plan: Plan, records: Records, console: Console | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._records, self._name, self._clock = records, _name(plan), clock
+        self._name, self._clock = _name(plan), clock
         self._console = console or stderr()
         self._board, self._runs = Board(plan), frozenset(run.id for run in plan.runs)
         found = ((run.id, records.load_one(run.id)) for run in plan.runs)
         self._ended = {run: record for run, record in found if record and record.state != "failed"}
         self._running: dict[str, PlannedRun] = {}
-        self._complete = complete_seeds(plan, self._ended)
-        self._seen = provisional(plan, self._ended, self._complete)
+        self._blocks = Blocks(plan, self._ended)
+        self._seen = provisional(plan, self._ended, self._blocks.complete)
+        self._judging = 0.0
         self._begun = self._said = clock()
         self._pace = Pace(self._begun)
         self._trained = self._said_at = 0
@@ -71,8 +73,6 @@ class Progress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        with suppress(StorageError):  # a note for `status`, where something else may have gone wrong
-            self._records.mark_running([])
         with self._lock:
             self._running, self._preparing, self._over = {}, False, kind or True
         if self._alive:
@@ -99,13 +99,11 @@ class Progress:
                 self._pace.begin(now)
             self._running[run.id] = run
             self._pace.started(run.id, now)
-        self._records.mark_running(list(self._running))
 
     def retried(self, run: PlannedRun, retry: Retry) -> None:
         """An attempt failed, and another is made."""
         with self._lock:
             self._running.pop(run.id, None)
-        self._records.mark_running(list(self._running))
         how = "trained again alone on the device" if retry.alone else "trained again"
         self._say(f"{run.name}: {reason(retry.error)}; {how} ({retry.attempt} of {retry.most} attempts failed)")
 
@@ -120,19 +118,17 @@ class Progress:
             self._running.pop(run.id, None)
             self._ended[run.id] = record
             self._pace.ended(run.id, self._clock())
-        self._records.mark_running(list(self._running))
         self._trained += 1
-        self._judge()
+        if self._blocks.add(run.id, record) and self._judging <= AT_ONCE + SHARE * (self._clock() - self._begun):
+            self._judge()
         if not self._alive and self._clock() - self._said > QUIET:
             self._line()
 
     def _judge(self) -> None:
-        """Judge what there is, where another block has become complete."""
-        plan, complete = self._board.plan, complete_seeds(self._board.plan, self._ended)
-        if complete == self._complete:
-            return
-        self._complete, before = complete, self._seen
-        self._seen = provisional(plan, self._ended, complete)
+        """Judge what there is: another block has become complete."""
+        plan, before, begun = self._board.plan, self._seen, self._clock()
+        self._seen = provisional(plan, self._ended, self._blocks.complete)
+        self._judging += self._clock() - begun
         # A look that is due has a line of its own, and between looks the last one's figures stand.
         if self._seen and not self._alive and not self._seen.at_look and (before is None or self._seen.place != before.place):
             self._say(line(self._seen, max(80, LINE - len(plan.name) - 2)), plan.name)

@@ -58,12 +58,36 @@ class Provisional:
         return "may change; intervals are not adjusted for looking"
 
 
+class Blocks:
+    """The seeds of which every arm has an outcome, as runs end: each is looked at once.
+
+    Args:
+        kept: the records of runs that ended before.
+    """
+
+    def __init__(self, plan: Plan, kept: Mapping[str, Record]) -> None:
+        self._outcome, arms = plan.study.outcome, plan.arm_ids()
+        self._lacking = {seed: {run_id(arm, seed) for arm in arms} for seed in range(plan.seeds)}
+        self._seeds = {run: seed for seed, runs in self._lacking.items() for run in runs}
+        self.complete: tuple[int, ...] = ()
+        for run, record in kept.items():
+            self.add(run, record)
+
+    def add(self, run: str, record: Record) -> bool:
+        """Take in how a run ended; returns whether its block is complete now, and was not."""
+        seed = self._seeds.get(run)
+        if seed is None or run not in self._lacking[seed] or not math.isfinite(value_of(record, self._outcome)):
+            return False
+        self._lacking[seed].remove(run)
+        if self._lacking[seed]:
+            return False
+        self.complete = tuple(sorted((*self.complete, seed)))
+        return True
+
+
 def complete_seeds(plan: Plan, kept: Mapping[str, Record]) -> tuple[int, ...]:
     """The seeds of which every arm has an outcome."""
-    arms, outcome = plan.arm_ids(), plan.study.outcome
-    return tuple(
-        seed for seed in range(plan.seeds) if all(math.isfinite(value_of(kept.get(run_id(arm, seed)), outcome)) for arm in arms)
-    )
+    return Blocks(plan, kept).complete
 
 
 def provisional(plan: Plan, kept: Mapping[str, Record], complete: tuple[int, ...]) -> Provisional | None:

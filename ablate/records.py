@@ -8,18 +8,18 @@ import os
 import shutil
 import uuid
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ablate.engines.base import Result
 from ablate.errors import AblateError, BadInput
 from ablate.files import one_line, storage_error, storage_errors, write_atomic, write_together
+from ablate.links import FILE, Links
 from ablate.record import Record, as_json, from_json, outcome_of, reason, record_of
 from ablate.run import AGAIN, TWIN
-from ablate.series import Series, as_parquet
+from ablate.series import Room, Series, as_parquet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,10 +52,12 @@ class Records:
         self.sittings = out / "sittings.json"
         #: Runs whose files don't belong together (`intact`): they count as missing.
         self.left_out: frozenset[str] = frozenset()
+        self._links = Links(out)
         self._locked: _Inode = None
         # What was read stays, as long as its file is the same: one command asks for each record and curve several times.
         self._read_records: dict[str, tuple[_Stamp, Record]] = {}
         self._read_series: dict[str, tuple[_Stamp, Series]] = {}
+        self._room = Room()
 
     def identity(self) -> str:
         """A name of this folder's own, made with it: what stores hold of its runs belongs to it wherever the folder is moved."""
@@ -84,24 +86,27 @@ class Records:
             raise storage_error(error, self.out / "runs") from error
         if (self.out / FORGOTTEN).exists():  # and not wholly yet
             return {}
-        found = (self.load_one(name.removesuffix(".json")) for name in names)
+        self._links.refresh()
+        found = (self._load_one(name.removesuffix(".json")) for name in names)
         return {record.run_id: record for record in found if record}
 
     def load_one(self, run_id: str) -> Record | None:
         """A run's record, or None."""
+        self._links.refresh()
+        return self._load_one(run_id)
+
+    def _load_one(self, run_id: str) -> Record | None:
         path = self.place("runs", run_id) / f"{run_id}.json"
         stamp = _stamp(path)
         known = self._read_records.get(run_id)
         if stamp is None or run_id in self.left_out:
             return None
         if known and known[0] == stamp:
-            return known[1]
+            return self._links.of(known[1])
         try:
-            record = self.read(run_id)
+            return self._links.of(self.read(run_id))
         except (FileNotFoundError, ValueError, TypeError):
             return None
-        self._read_records[run_id] = stamp, record
-        return record
 
     def damaged(self) -> set[str]:
         """Runs that were kept once and are none now: damaged ones, left where they are or put aside (`intact`)."""
@@ -123,6 +128,7 @@ class Records:
             StorageError: if it can't be read.
         """
         path = self.place("runs", run_id) / f"{run_id}.json"
+        stamp = _stamp(path)
         try:
             record = from_json(path.read_bytes(), str(path))
         except FileNotFoundError:
@@ -133,6 +139,7 @@ class Records:
             raise ValueError(f"it is the record of {record.run_id}")
         for name, (size, checksum) in record.files.items():
             self._check(self._file(run_id, name), name, size, checksum if thoroughly else None)
+        self._read_records[run_id] = stamp, record
         return record
 
     def _check(self, path: Path, name: str, size: int, checksum: int | None) -> None:
@@ -222,11 +229,15 @@ class Records:
         aside = self.out / FORGOTTEN
         with storage_errors(self.out):
             aside.mkdir(exist_ok=True)
-            for name in ("runs", "checks", "curves", "artifacts", DAMAGED, self.asked.name, self.sittings.name):
+            for name in ("runs", "checks", "curves", "artifacts", DAMAGED, self.asked.name, self.sittings.name, FILE):
                 if (self.out / name).exists():
                     _delete(aside / name)
                     os.replace(self.out / name, aside / name)
             _delete(aside)
+
+    def tidy(self) -> None:
+        """Put in order what only grows."""
+        self._links.tidy()
 
     def finish_forgetting(self) -> None:
         """Carry a `forget` through that was interrupted."""
@@ -277,22 +288,25 @@ class Records:
             self._file(run_id, CURVES).unlink(missing_ok=True)
             _delete(self.place("artifacts", run_id) / run_id)
         write_together({self._file(run_id, name): content for name, content in files.items()} | {path: as_json(record)})
+        if self._links.of(record) != record:  # of an attempt at the same time, by the clock
+            self._links.add([record])
         return record
 
     def save(self, record: Record) -> None:
         """Write a record, in place of the one before.
 
-        The new content is on disk before it takes the old one's place; that it took it may be lost with the machine, as what
-        changes in a record that is kept (where the run is known) can be found again.
+        The new content is on disk before it takes the old one's place; that it took it may be lost with the machine.
         """
         self._see_to_folder()
-        write_together({self.place("runs", record.run_id) / f"{record.run_id}.json": as_json(record)}, folder=False)
+        path = self.place("runs", record.run_id) / f"{record.run_id}.json"
+        write_together({path: as_json(record)}, folder=False)
+        if self.load_one(record.run_id) != record:  # it was noted to be known elsewhere
+            self._links.add([record])
 
-    def link(self, record: Record, **ids: Any) -> Record:
-        """Note where the run is known (`trial=`, `mlflow=`)."""
-        linked = replace(record, **ids)
-        self.save(linked)
-        return linked
+    def link(self, records: Sequence[Record]) -> None:
+        """Note where runs are known: the `trial` and `mlflow` of their records. They are not written again (`links`)."""
+        self._see_to_folder()
+        self._links.add(records)
 
     def _see_to_folder(self) -> None:
         """See that the folder is still the one that was locked: another would be written to by two."""
@@ -311,14 +325,17 @@ class Records:
         path = self.place("curves", run_id) / f"{run_id}.parquet"
         return path if path.exists() else None
 
+    def read_series(self, run_id: str) -> Series:
+        """A run's curves as arrays, without pandas. Empty if the run logged nothing."""
+        return Series(self.place("curves", run_id) / f"{run_id}.parquet")
+
     def series(self, run_id: str) -> Series:
-        """The same as arrays, without pandas; read once for all who ask. Empty if the run logged nothing."""
-        path = self.place("curves", run_id) / f"{run_id}.parquet"
-        stamp = _stamp(path)
+        """The same, read once for all who ask, as long as there is room for it."""
+        stamp = _stamp(self.place("curves", run_id) / f"{run_id}.parquet")
         known = self._read_series.get(run_id)
         if known and known[0] == stamp:
             return known[1]
-        series = Series(path)
+        series = Series(self.place("curves", run_id) / f"{run_id}.parquet", self._room)
         self._read_series[run_id] = stamp, series
         return series
 

@@ -1,4 +1,4 @@
-"""The Optuna side: one study, a trial a training, fixes as categorical parameters. Only this and `samplers` import it.
+"""The Optuna side: one study, a trial a training, fixes as categories. Only this, `trialrows` and `samplers` import it.
 
 Cells are the planner's; Optuna keeps their states and values, so that its dashboard and its plots work. (GridSampler would
 count failed trials as visited, and its cost grows linearly with the trials that exist.)
@@ -11,15 +11,18 @@ import math
 import sqlite3
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import StaticPool, make_url
 
+from ablate import trialrows as rows
 from ablate.analysis.contexts import OWN
 from ablate.design import Plan, PlannedRun
 from ablate.errors import AblateError, BadInput, StorageError
@@ -27,8 +30,13 @@ from ablate.files import storage_error
 from ablate.record import Record, outcome_of
 from ablate.samplers import distribution
 from ablate.secrets import without_secrets
+from ablate.trialrows import End, Row, Writing
 
 Told = TypeVar("Told")
+
+RUNNING, COMPLETE, FAIL = TrialState.RUNNING, TrialState.COMPLETE, TrialState.FAIL
+#: A run that started, or that ended with this record.
+Event = tuple[PlannedRun, Record | None]
 
 #: The parameter that tells contexts apart.
 CONTEXT = "context"
@@ -78,21 +86,30 @@ class Trials:
 
     def forget(self) -> None:
         """Delete the folder's trials (`--fresh`). Where that fails, `reconcile` does it later, as no record speaks of them."""
-        self._reach(lambda: self._rebuild([trial for trial in self._trials() if not self._mine(trial)]))
+        self._reach(self._forget)
+
+    def _forget(self) -> None:
+        mine = {trial.key for trial in rows.read(self._storage, self._study) if self._mine(trial)}
+        self._rebuild([trial for trial in self._trials() if trial._trial_id not in mine])
 
     def start(self, run: PlannedRun) -> int | None:
         """Open a trial for a run, or take up the one that an interruption left open. Returns its number, if there is one."""
-
-        def begin() -> int:
-            if run.id not in self._open:
-                self._open[run.id] = self._add(self._trial(run, TrialState.RUNNING, datetime.now()))
-            return self._open[run.id][1]
-
-        return self._reach(begin)
+        return self.tell([(run, None)]).get(run.id)
 
     def finish(self, run: PlannedRun, record: Record) -> int | None:
         """Close the run's trial with its outcome, or as failed. Returns its number, if there is one."""
-        return self._reach(lambda: self._close(run, record))
+        return self.tell([(run, record)]).get(run.id)
+
+    def tell(self, events: Sequence[Event]) -> dict[str, int]:
+        """Tell of several runs at once, in one transaction: of each that it started (no record), or that it ended.
+
+        Args:
+            events: one a run.
+
+        Returns:
+            run id → number of its trial; nothing where the storage can't be reached.
+        """
+        return self._reach(lambda: self._tell(events)) or {}
 
     def reconcile(self, runs: Sequence[PlannedRun], records: Mapping[str, Record]) -> dict[str, int]:
         """Bring the storage in line with the records, whatever came in between: each run that ended has one trial that says so.
@@ -114,58 +131,61 @@ class Trials:
         return {} if self._down else {run.id: self._told[run.id][0] for run in ended}
 
     def _reconcile(self, planned: Mapping[str, PlannedRun], records: Mapping[str, Record]) -> None:
-        trials = self._trials()
+        trials = rows.read(self._storage, self._study)
         right = self._right(trials, records)
-        if self._direction() != self._plan.study.outcome.goal or not self._fits(trials) or _told_wrong(trials, right, self._mine):
-            kept = (trial for trial in trials if not self._mine(trial) or right.get(_run(trial)) is trial)
-            self._rebuild([trial for trial in kept if self._fits([trial])])
-            trials = self._trials()
+        if self._direction() != self._plan.study.outcome.goal or not self._told_fits() or _told_wrong(trials, right, self._mine):
+            kept = {trial.key for trial in trials if not self._mine(trial) or right.get(trial.run) is trial}
+            self._rebuild([trial for trial in self._trials() if trial._trial_id in kept and self._fits([trial])])
+            trials = rows.read(self._storage, self._study)
             right = self._right(trials, records)
         self._told = {run: (trial.number, trial.state, trial.value) for run, trial in right.items()}
-        self._open = {}
-        for trial in trials:
-            if self._mine(trial) and trial.state == TrialState.RUNNING:
-                self._take_up(trial, planned, records)
-        for run_id in sorted(planned.keys() & records.keys() - self._told.keys(), key=lambda run: _end(records[run])):
-            self._close(planned[run_id], records[run_id])
+        self._take_up([trial for trial in trials if self._mine(trial) and trial.state == RUNNING], planned, records)
+        untold = sorted(planned.keys() & records.keys() - self._told.keys(), key=lambda run: _end(records[run]))
+        self._tell([(planned[run_id], records[run_id]) for run_id in untold])
 
-    def _take_up(self, trial: FrozenTrial, planned: Mapping[str, PlannedRun], records: Mapping[str, Record]) -> None:
+    def _take_up(self, left: Sequence[Row], planned: Mapping[str, PlannedRun], records: Mapping[str, Record]) -> None:
         """Leave a trial open that a killed driver left so, if its run is still to end or to be told of; else it has failed."""
-        run_id = _run(trial)
-        due = run_id not in self._told or records[run_id].state == "failed"
-        if run_id in planned and run_id not in self._open and due:
-            self._open[run_id] = trial._trial_id, trial.number
-        else:
-            self._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        self._open, failed = {}, list[End]()
+        for trial in left:
+            due = trial.run not in self._told or records[trial.run].state == "failed"
+            if trial.run in planned and trial.run not in self._open and due:
+                self._open[trial.run] = trial.key, trial.number
+            else:
+                failed.append(End(trial.key, FAIL, None))
+        if failed:
+            with self._writing() as writing:
+                writing.close(failed)
 
-    def _right(self, trials: Sequence[FrozenTrial], records: Mapping[str, Record]) -> dict[str, FrozenTrial]:
+    def _right(self, trials: Sequence[Row], records: Mapping[str, Record]) -> dict[str, Row]:
         """The trials that say what the records say, by run id: the first that completed, or the last that failed."""
-        right: dict[str, FrozenTrial] = {}
+        right: dict[str, Row] = {}
         for trial in trials:
-            record = records.get(_run(trial)) if self._mine(trial) else None
+            record = records.get(trial.run) if self._mine(trial) else None
             if record and (trial.state, trial.value) == self._ending(record):
-                known = right.get(_run(trial))
-                if known is None or trial.state == TrialState.FAIL:
-                    right[_run(trial)] = trial
+                known = right.get(trial.run)
+                if known is None or trial.state == FAIL:
+                    right[trial.run] = trial
         return right
 
-    def _close(self, run: PlannedRun, record: Record) -> int:
-        state, value = self._ending(record)
-        if run.id in self._open:
-            key, number = self._open[run.id]
-            self._storage.set_trial_state_values(key, state, None if value is None else [value])
+    def _tell(self, events: Sequence[Event]) -> dict[str, int]:
+        new = [event for event in events if event[0].id not in self._open]
+        ended = [(run, record) for run, record in events if record is not None]
+        ends = [End(self._open[run.id][0], *self._ending(record)) for run, record in ended if run.id in self._open]
+        if new or ends:
+            with self._writing() as writing:
+                writing.close(ends)
+                added = writing.add([self._trial(*event) for event in new])
+            self._open |= {run.id: place for (run, _), place in zip(new, added, strict=True)}
+        numbers = {run.id: self._open[run.id][1] for run, _ in events}
+        for run, record in ended:
+            self._told[run.id] = numbers[run.id], *self._ending(record)
             del self._open[run.id]
-        else:
-            trial = self._trial(run, state, datetime.fromtimestamp(record.started))
-            trial.datetime_complete, trial.value = datetime.fromtimestamp(_end(record)), value
-            number = self._add(trial)[1]
-        self._told[run.id] = number, state, value
-        return number
+        return numbers
 
     def _ending(self, record: Record) -> tuple[TrialState, float | None]:
         """Optuna knows no divergence: a run without an outcome has failed."""
         value = outcome_of(record, self._plan.study.outcome.metric)
-        return (TrialState.COMPLETE, value) if math.isfinite(value) else (TrialState.FAIL, None)
+        return (COMPLETE, value) if math.isfinite(value) else (FAIL, None)
 
     def _reach(self, tell: Callable[[], Told]) -> Told | None:
         """Do something in the storage, unless it failed before. Where another folder made the study anew, find it again."""
@@ -176,8 +196,8 @@ class Trials:
                 return tell()
             except KeyError:
                 self._enter()
-                running = self._storage.get_all_trials(self._study, deepcopy=False, states=(TrialState.RUNNING,))
-                self._open = {_run(trial): (trial._trial_id, trial.number) for trial in running if self._mine(trial)}
+                running = rows.read(self._storage, self._study, RUNNING)
+                self._open = {trial.run: (trial.key, trial.number) for trial in running if self._mine(trial)}
                 return tell()
         except Exception as error:  # SQLAlchemy and each driver raise their own
             self._down = True
@@ -194,13 +214,23 @@ class Trials:
             optuna.create_study(study_name=name, storage=self._storage, direction=goal, load_if_exists=True)
         self._study = self._storage.get_study_id_from_name(name)
         self._storage.set_study_user_attr(self._study, "quick", self._plan.quick)
+        self._checked = set[tuple[str, str]]()
 
     def _rebuild(self, keep: Sequence[FrozenTrial]) -> None:
         """Make the study anew: its direction, the values of a word and trials that ended can't be changed."""
         self._storage.delete_study(self._study)
         self._enter()
         self._open, self._told = {}, {}
-        for trial in keep:
+        for plain, several in groupby(keep, key=lambda trial: not (trial.system_attrs or trial.intermediate_values)):
+            self._put_back(list(several), plain)
+
+    def _put_back(self, trials: Sequence[FrozenTrial], plain: bool) -> None:
+        """Add trials as they were; at once where they are plain: nothing of what `trialrows` doesn't write."""
+        if plain:
+            with suppress(ValueError), self._writing() as writing:
+                writing.add(trials)
+                return
+        for trial in trials:
             with suppress(ValueError):  # another folder's, of other contexts: it is told again by its own next run
                 self._storage.create_new_trial(self._study, trial)
 
@@ -210,24 +240,24 @@ class Trials:
     def _trials(self) -> list[FrozenTrial]:
         return self._storage.get_all_trials(self._study, deepcopy=False)
 
-    def _mine(self, trial: FrozenTrial) -> bool:
+    def _writing(self) -> AbstractContextManager[Writing]:
+        return rows.writing(self._storage, self._study, self._checked)
+
+    def _mine(self, trial: Row) -> bool:
         """Whether it is of a run of this folder."""
-        return "run_id" in trial.user_attrs and trial.user_attrs.get("folder", self._folder) == self._folder
+        return trial.run != "" and trial.folder in (None, self._folder)
 
-    def _add(self, trial: FrozenTrial) -> tuple[int, int]:
-        """Its id and number. The storage counts: whoever else writes to it meanwhile, no number is given twice."""
-        key = self._storage.create_new_trial(self._study, trial)
-        return key, self._storage.get_trial_number_from_id(key)
-
-    def _trial(self, run: PlannedRun, state: TrialState, started: datetime) -> FrozenTrial:
+    def _trial(self, run: PlannedRun, record: Record | None) -> FrozenTrial:
+        """A run's trial, open or, of one that ended before it was told of, as it ended."""
         params, distributions = self._parameters(run)
+        state, value = self._ending(record) if record else (RUNNING, None)
         told = {"run_id": run.id, "cell": run.cell.id, "arm": run.cell.label, "seed": run.seed, "folder": self._folder}
         return FrozenTrial(
             number=-1,
             state=state,
-            value=None,
-            datetime_start=started,
-            datetime_complete=None,
+            value=value,
+            datetime_start=datetime.fromtimestamp(record.started) if record else datetime.now(),
+            datetime_complete=datetime.fromtimestamp(_end(record)) if record else None,
             params=params,
             distributions=distributions,
             user_attrs=told,
@@ -245,6 +275,12 @@ class Trials:
         """Whether the contexts that the trials were told of are the plan's."""
         told = [trial.distributions[CONTEXT] for trial in trials if CONTEXT in trial.distributions]
         return all(known == self._contexts for known in told) or not self._plan.contexts
+
+    def _told_fits(self) -> bool:
+        """The same of all that the storage has."""
+        return not self._plan.contexts or all(
+            known == self._contexts for known in rows.distributions(self._storage, self._study, CONTEXT)
+        )
 
     def _parameters(self, run: PlannedRun) -> tuple[dict[str, str | float], dict[str, BaseDistribution]]:
         params: dict[str, str | float] = {name: "on" if on else "off" for name, on in run.cell.fixes.items()}
@@ -269,7 +305,7 @@ def _opened(url: str) -> optuna.storages.RDBStorage:
     Raises:
         BadInput: if its tables are an earlier or a later Optuna's.
     """
-    storage = optuna.storages.RDBStorage(url, skip_compatibility_check=True)
+    storage = optuna.storages.RDBStorage(url, _engine(url), skip_compatibility_check=True)
     here, head = storage.get_current_version(), storage.get_head_version()
     shown = without_secrets(url)
     if here == head:
@@ -283,6 +319,14 @@ def _opened(url: str) -> optuna.storages.RDBStorage:
         f"--storage: {shown!r} has the tables of a newer Optuna ({here}) than {optuna.__version__}; "
         "`pip install -U optuna`, or give another"
     )
+
+
+def _engine(url: str) -> dict[str, Any]:
+    """What SQLAlchemy is told of an SQLite in memory: one connection for all threads, or each would have a storage of its own."""
+    at = make_url(url)
+    if at.get_backend_name() != "sqlite" or at.database not in (None, "", ":memory:"):
+        return {}
+    return {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
 
 
 def _disk(error: BaseException, url: str) -> StorageError | None:
@@ -302,14 +346,10 @@ def _reason(error: BaseException) -> str:
     return str(getattr(said, "orig", None) or said).partition("\n")[0]
 
 
-def _run(trial: FrozenTrial) -> str:
-    return str(trial.user_attrs.get("run_id", ""))
-
-
 def _end(record: Record) -> float:
     return record.ended
 
 
-def _told_wrong(trials: Sequence[FrozenTrial], right: Mapping[str, FrozenTrial], mine: Callable[[FrozenTrial], bool]) -> bool:
+def _told_wrong(trials: Sequence[Row], right: Mapping[str, Row], mine: Callable[[Row], bool]) -> bool:
     """Whether a trial completed that no record speaks of, or with another value, or twice."""
-    return any(trial.state == TrialState.COMPLETE and mine(trial) and right.get(_run(trial)) is not trial for trial in trials)
+    return any(trial.state == COMPLETE and mine(trial) and right.get(trial.run) is not trial for trial in trials)

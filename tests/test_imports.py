@@ -18,7 +18,7 @@ HEAVY = {"torch", "torchvision", "transformers", "optuna", "mlflow", "ray", "mat
 }
 #: Where each heavy package may be imported: modules, or packages that end in a dot.
 ALLOWED = {
-    "optuna": ("ablate.trials", "ablate.samplers"),
+    "optuna": ("ablate.trials", "ablate.trialrows", "ablate.samplers"),
     "mlflow": ("ablate.tracking.",),
     "ray": ("ablate.engines.ray",),
     "torch": ("ablate.targets.",),

@@ -15,7 +15,7 @@ from ablate.design import Plan, PlannedRun
 from ablate.display_verdict import provisional_lines
 from ablate.engines.base import Result, Retry
 from ablate.progress import Progress
-from ablate.provisional import complete_seeds, line, provisional
+from ablate.provisional import Blocks, complete_seeds, line, provisional
 from ablate.records import Records
 from ablate.report.rows import estimate
 from ablate.stages import verdict_at
@@ -219,3 +219,29 @@ def test_without_a_terminal_a_stop_is_a_line(tmp_path):
     first, last = sitting.console.file.getvalue().splitlines()
     assert first == "trial: stopping: what is training ends and is kept; Ctrl-C again stops now"
     assert last.startswith("trial: 1 of ") and " left" not in last
+
+
+def test_blocks_are_complete_once_every_arm_has_an_outcome_in_whatever_order(tmp_path):
+    made = plan(design={"seeds": 4})
+    runs = [run for run in made.runs if run.cell.id in made.arms.values()]
+    records, blocks, rng = Records(tmp_path), Blocks(made, {}), np.random.default_rng(0)
+    kept = {}
+    for run in rng.permutation(np.array([*runs, *runs], dtype=object)):  # each ends twice: failed at first, some of them
+        state = "failed" if run.id not in kept and rng.random() < 0.3 else "completed"
+        kept[run.id] = records.add(Result(run.id, state, 0.0, 1.0, {"score": 1.0} if state == "completed" else {}))
+        before = blocks.complete
+        assert blocks.add(run.id, kept[run.id]) == (blocks.complete != before)
+        now = {key: record for key, record in kept.items() if record.state == "completed"}
+        whole = [seed for seed in range(4) if all(f"{arm}-{seed}" in now for arm in made.arm_ids())]
+        assert set(whole) <= set(blocks.complete) == set(complete_seeds(made, now)) | set(before)
+    assert blocks.complete == (0, 1, 2, 3)
+
+
+def test_of_thousands_of_blocks_only_so_many_are_judged(tmp_path):
+    made = open_plan(design={"seeds": 40})
+    clock = iter(range(10**6))  # each reading is a second later: judging takes one, and so does all else
+    sitting = Sitting(made, tmp_path, terminal=False)
+    sitting.progress._clock = lambda: float(next(clock))
+    sitting.carry_out(scores(made.runs))
+    said = sitting.console.export_text().count("provisional")
+    assert 1 <= said < 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,11 @@ def test_a_record_is_read_back_with_where_it_is_known(tmp_path: Path) -> None:
     records = Records(tmp_path)
     kept = records.add(result())
     assert records.load() == {"cell-0": kept} == {"cell-0": Record("cell-0", "completed", 1.5, 2.5, {"m": 1.0})}
-    linked = records.link(records.link(kept, trial=4), mlflow="abc")
-    assert records.load_one("cell-0") == linked
-    assert (linked.trial, linked.mlflow) == (4, "abc")
+    numbered = replace(kept, trial=4)
+    records.link([numbered])
+    assert records.load_one("cell-0") == numbered
+    records.link([replace(numbered, mlflow="abc")])
+    assert records.load_one("cell-0") == Records(tmp_path).load()["cell-0"] == replace(kept, trial=4, mlflow="abc")
     assert records.load_one("cell-1") is None
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from contextlib import ExitStack
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -191,7 +192,7 @@ def test_what_was_not_linked_before_a_kill_is_linked_on_the_next_run(tmp_path, s
     carry_out(plan, tmp_path)
     records = Records(tmp_path / "out")
     before = records.load()[plan.runs[0].id]
-    records.link(before, trial=None, mlflow=None)
+    records.link([replace(before, trial=None, mlflow=None)])
     carry_out(plan, tmp_path)
     assert records.load()[plan.runs[0].id] == before
 

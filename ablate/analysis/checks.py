@@ -51,8 +51,8 @@ class Trace:
 
     Attributes:
         final: its final metrics.
-        steps: the steps at which it logged, [points], growing.
-        curves: metric → its value at each of them, [points]; NaN where it was not logged. The steps may be there as `step`.
+        steps: the steps at which it logged, [points], growing; not needed where they are in the curves as `step`.
+        curves: metric → its value at each of them, [points]; NaN where it was not logged.
         whole: whether it came to its end with a finite outcome.
     """
 
@@ -67,7 +67,8 @@ class Trace:
         if values is None:
             return {}
         known = ~np.isnan(values)
-        return dict(zip(self.steps[known].astype(int).tolist(), values[known].tolist(), strict=True))
+        steps = self.curves.get("step", self.steps)
+        return dict(zip(steps[known].astype(int).tolist(), values[known].tolist(), strict=True))
 
     @cached_property
     def metrics(self) -> list[str]:

@@ -25,7 +25,8 @@ class Attempts:
         """The task's result, or that it is to be tried again."""
         run = ended.run_id
         self._made[run] += 1
-        result = self._last[run] = replace(ended, attempts=self._made[run])
+        result = replace(ended, attempts=self._made[run])
+        self._last.pop(run, None)  # with all that it logged: what ended is the caller's to keep
         if ended.state != "failed" or ended.fault == "input":
             return result
         alone = ended.fault == "memory"
@@ -37,6 +38,7 @@ class Attempts:
             self._failed[run] += 1
             if self._failed[run] > self._limits.max_retries:
                 return result
+        self._last[run] = result
         most = self._limits.max_retries + 1 + (run in self._alone)
         return Retry(run, ended.error, self._made[run], most, alone)
 

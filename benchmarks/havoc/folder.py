@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,22 @@ class Folder:
         return sum(name.endswith(".json") for name in names(self.out / "runs"))
 
     def records(self) -> dict[str, dict[str, Any]]:
-        """The records by run id, those of checks aside; one that can't be read is empty."""
-        found = {}
+        """The records by run id, those of checks aside, with where each is known; one that can't be read is empty."""
+        found: dict[str, dict[str, Any]] = {}
         for name in names(self.out / "runs"):
             if name.endswith(".json"):
                 found[name.removesuffix(".json")] = _read(self.out / "runs" / name)
+        for told in self._links():
+            if found.get(told["run_id"], {}).get("started") == told["started"]:
+                found[told["run_id"]] |= told
         return found
+
+    def _links(self) -> Iterator[dict[str, Any]]:
+        """The lines of where runs are known; one that was cut off says nothing."""
+        path = self.out / "links.jsonl"
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+            with suppress(ValueError):
+                yield json.loads(line)
 
     def trained(self) -> dict[str, float]:
         """Run id → when it was trained, of each run that completed."""

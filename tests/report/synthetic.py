@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def add_results(plan: Plan, out: Path, broken: Mapping[str, str] | None = None, 
         else:
             metrics, points = _made(run, set(plan.target.declaration.metrics))
             record = records.add(Result(run.id, "completed", started, 9.0 + run.seed / 10, metrics, points))
-            records.link(record, trial=index, mlflow=f"{index:032x}")
+            records.link([replace(record, trial=index, mlflow=f"{index:032x}")])
     return assess(plan, records)
 
 
