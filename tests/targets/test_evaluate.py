@@ -67,9 +67,12 @@ def test_identical_expressions_count_as_right():
         def texts(self, ids):
             return torch.nn.functional.one_hot(ids, 40).flatten(1).float()
 
-        def regions(self, images, boxes, image):
-            mine = [int((data.boxes == box).all(1).nonzero()[0]) for box in boxes]
-            return self.texts(data.texts[data.text[mine]])
+        done = 0
+
+        def encode(self, images, pooling, whole=True):
+            mine = range(self.done, self.done + len(pooling.weights))
+            self.done = mine.stop
+            return self.texts(data.texts[data.text[list(mine)]]), None
 
     assert evaluate(Oracle(load_start(PARAMS), 1.0), data)["eval/region_top1"] == 1.0
 

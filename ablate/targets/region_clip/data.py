@@ -27,7 +27,7 @@ Ints = NDArray[np.int64]
 BOX_FAULTS = (MALFORMED_BOX, NOT_FINITE, REVERSED)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainingSet:
     """A run's images in their order, the same in every arm of its seed.
 
@@ -151,6 +151,10 @@ def encode_all(tokenizer: Tokenizer, texts: Sequence[str], words: int) -> Ints:
 MULTIPLE = 16
 
 
+#: Two sets of texts are encoded in one call where that takes at most so many times the tokens of two calls.
+WIDER = 1.5
+
+
 @dataclass(frozen=True)
 class Texts:
     """Texts with each distinct one once.
@@ -163,12 +167,24 @@ class Texts:
     ids: Tensor
     place: Tensor
 
+    def with_(self, other: Texts) -> Tensor | None:
+        """Both sets of ids in one, those of the shorter texts wider by what follows their end; None where that is no gain."""
+        words = max(self.ids.shape[1], other.ids.shape[1])
+        parts = [part.ids for part in (self, other)]
+        if words * sum(map(len, parts)) > WIDER * sum(part.numel() for part in parts):
+            return None
+        return torch.cat([torch.cat([part, part[:, -1:].expand(-1, words - part.shape[1])], 1) for part in parts])
+
     @classmethod
-    def of(cls, ids: Ints, device: torch.device) -> Texts:
+    def of(cls, ids: Ints) -> Texts:
         """From the token ids of texts, [texts, words]."""
         distinct, place = np.unique(ids, axis=0, return_inverse=True)
         padded = np.pad(distinct, ((0, -len(distinct) % MULTIPLE), (0, 0)), mode="edge") if len(distinct) else distinct
-        return cls(torch.from_numpy(padded), torch.from_numpy(place.reshape(-1)).to(device))
+        return cls(torch.from_numpy(padded), torch.from_numpy(place.reshape(-1)))
+
+    def to(self, device: torch.device) -> Texts:
+        """The same with places on a device."""
+        return Texts(self.ids, self.place.to(device))
 
     @property
     def each(self) -> Tensor:
@@ -188,6 +204,7 @@ class Window:
         zero: whether a box pools to zero, [boxes].
         expressions: of each box.
         captions: of each image, the texts of one after those of the other.
+        both: token ids of the expressions and then of the captions, where one call for both is cheaper.
         kinds: texts an image.
         sizes: how many boxes each micro-batch has.
     """
@@ -199,6 +216,7 @@ class Window:
     zero: NDArray[np.bool_]
     expressions: Texts
     captions: Texts
+    both: Tensor | None
     kinds: int
     sizes: tuple[int, ...]
 
@@ -217,26 +235,70 @@ def windows(
 
     Args:
         side: cells along a side of a feature map.
-        first: the micro-batch that the first of them begins with.
+        first: the micro-batch that the first of them begins with, a window's first.
     """
+    span = batch_size * accumulation
+    for start, cut in zip(
+        range(0, len(data.which), span), _cuts(data, batch_size, accumulation, box_filter, min_area, side), strict=True
+    ):
+        if start >= first * batch_size:
+            yield cut.window(data, start, device)
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A window without its images, on the host."""
+
+    boxes: Tensor
+    image: Tensor
+    pooling: Pooling
+    zero: NDArray[np.bool_]
+    expressions: Texts
+    captions: Texts
+    both: Tensor | None
+    sizes: tuple[int, ...]
+    images: int
+
+    def window(self, data: TrainingSet, start: int, device: torch.device) -> Window:
+        return Window(
+            images=torch.from_numpy(data.images[data.which[start : start + self.images]]).to(device),
+            boxes=self.boxes,
+            image=self.image,
+            pooling=self.pooling.to(device),
+            zero=self.zero,
+            expressions=self.expressions.to(device),
+            captions=self.captions.to(device),
+            both=self.both,
+            kinds=data.captions.shape[1],
+            sizes=self.sizes,
+        )
+
+
+@lru_cache(maxsize=4)
+def _cuts(data: TrainingSet, batch_size: int, accumulation: int, box_filter: str, min_area: float, side: int) -> tuple[_Cut, ...]:
+    """All windows of a training set; kept, since runs of one seed and filter cut it alike."""
     kept = keep(data.boxes, data.counts, box_filter, min_area)
     weights = cell_weights(torch.from_numpy(data.boxes[kept]), side, side)
     empty = ~weights.any(1).numpy()
-    span, before = batch_size * accumulation, int(kept[: first * batch_size].sum())
-    for start in range(first * batch_size, len(data.which), span):
+    cuts, span, before = [], batch_size * accumulation, 0
+    for start in range(0, len(data.which), span):
         image, slot = np.nonzero(kept[start : start + span])
-        images, captions = data.images[data.which[start : start + span]], data.captions[start : start + span]
-        sizes = np.bincount(image // batch_size, minlength=-(-len(images) // batch_size))
-        owner = torch.from_numpy(image)
-        yield Window(
-            images=torch.from_numpy(images).to(device),
+        captions = data.captions[start : start + span]
+        here, owner = slice(before, before + len(image)), torch.from_numpy(image)
+        expressions = Texts.of(data.expressions[start + image, slot])
+        whole = Texts.of(captions.reshape(-1, captions.shape[-1]))
+        sizes = np.bincount(image // batch_size, minlength=-(-len(captions) // batch_size))
+        cut = _Cut(
             boxes=torch.from_numpy(data.boxes[start + image, slot]),
             image=owner,
-            pooling=Pooling.of(weights[before : before + len(image)], owner, MULTIPLE).to(device),
-            zero=empty[before : before + len(image)],
-            expressions=Texts.of(data.expressions[start + image, slot], device),
-            captions=Texts.of(captions.reshape(-1, captions.shape[-1]), device),
-            kinds=captions.shape[1],
+            pooling=Pooling.of(weights[here], owner, MULTIPLE),
+            zero=empty[here],
+            expressions=expressions,
+            captions=whole,
+            both=expressions.with_(whole) if len(image) else None,
             sizes=tuple(int(size) for size in sizes),
+            images=len(captions),
         )
-        before += len(image)
+        cuts.append(cut)
+        before = here.stop
+    return tuple(cuts)

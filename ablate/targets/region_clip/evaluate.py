@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ablate.targets.region_clip.boxes import annotated, valid
-from ablate.targets.region_clip.data import encode_all
+from ablate.targets.region_clip.data import MULTIPLE, encode_all
 from ablate.targets.region_clip.inputs import inputs_of
 from ablate.targets.region_clip.model import RegionCLIP
 from ablate.targets.region_clip.photos import pixels
+from ablate.targets.region_clip.roi import Pooling, cell_weights
 from ablate.targets.region_clip.scenes import SMALL_AREA, make_scenes
 from ablate.targets.region_clip.source import Source, split, usable
 
@@ -31,7 +32,7 @@ SCALES = torch.logspace(0, math.log10(200), 24)
 BATCH = 64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HeldOut:
     """Regions in groups of 32, all of them valid.
 
@@ -103,6 +104,14 @@ def evaluate_start(model: RegionCLIP, data: HeldOut, start: Path, precision: str
     return _starts[key]
 
 
+@lru_cache(maxsize=2)
+def _poolings(data: HeldOut, side: int) -> tuple[Pooling, ...]:
+    """Of each batch of images, over maps of `side` x `side` cells."""
+    weights, batch = cell_weights(data.boxes, side, side), data.image // BATCH
+    chosen = [batch == index for index in range(-(-len(data.images) // BATCH))]
+    return tuple(Pooling.of(weights[here], data.image[here] % BATCH, MULTIPLE) for here in chosen)
+
+
 @torch.no_grad()
 def evaluate(model: RegionCLIP, data: HeldOut) -> dict[str, float]:
     """Region→text top-1 among 32, by area, and the held-out region loss.
@@ -114,10 +123,8 @@ def evaluate(model: RegionCLIP, data: HeldOut) -> dict[str, float]:
     device = model.region_logit_scale.device
     texts = model.texts(data.texts)[data.text.to(device)]
     parts = []
-    for start in range(0, len(data.images), BATCH):
-        here = (data.image >= start) & (data.image < start + BATCH)
-        batch = data.images[start : start + BATCH].to(device)
-        parts.append(model.regions(batch, data.boxes[here], data.image[here] - start))
+    for batch, pooling in zip(data.images.split(BATCH), _poolings(data, model.side), strict=True):
+        parts.append(model.encode(batch.to(device), pooling.to(device), whole=False)[0])
     regions = torch.cat(parts)
     model.train()
     cosine = (regions[data.groups] @ texts[data.groups].transpose(1, 2)).cpu()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ablate.targets.region_clip.bank import MemoryBank
-from ablate.targets.region_clip.data import Texts, Window
+from ablate.targets.region_clip.data import Window
 from ablate.targets.region_clip.losses import Groups, global_losses, region_losses
 from ablate.targets.region_clip.model import RegionCLIP
 from ablate.targets.region_clip.optimizer import Optimizer
@@ -49,13 +49,14 @@ class Trainer:
         """The weighted losses of a window's micro-batches, summed; None where nothing of it can be learnt from."""
         whole = self.params["global_weight"] > 0
         regions, images = self.model.encode(window.images, window.pooling, whole)
-        losses = [self.params["region_weight"] * loss for loss in self._region_loss(window, regions, forwards, step)]
+        texts, captions = self._encoded(window, whole)
+        losses = [self.params["region_weight"] * loss for loss in self._region_loss(window, regions, texts, forwards, step)]
         if images is not None:
-            losses.append(self.params["global_weight"] * self._global_loss(window, images))
+            losses.append(self.params["global_weight"] * self._global_loss(window, images, captions))
         total = torch.stack(losses).sum() if losses else None
         return total if total is not None and total.requires_grad else None
 
-    def _region_loss(self, window: Window, regions: Tensor, forwards: range, step: int) -> list[Tensor]:
+    def _region_loss(self, window: Window, regions: Tensor, texts: Tensor, forwards: range, step: int) -> list[Tensor]:
         """The micro-batches' losses, summed: each against its own pairs and the bank's; its pairs enter the bank after it, or
         before. Nothing where no micro-batch has a box."""
         before = self.params["bank_enqueue"] == "before"
@@ -64,7 +65,7 @@ class Trainer:
             self.probes.state(forward, state, self.bank.size, size, step)
         if not sum(window.sizes):
             return []
-        texts, groups = self._texts(window.expressions), Groups.of(window.sizes, regions.device)
+        texts, groups = texts[window.expressions.place], Groups.of(window.sizes, regions.device)
         log_scale = self.model.region_logit_scale
         losses, logits = region_losses(regions, texts, self.model.spread * log_scale.float().exp(), groups, past)
         asked = [(forward, size) for forward, size in zip(forwards, window.sizes, strict=True) if size]
@@ -79,13 +80,20 @@ class Trainer:
         early = sum(size for forward, size in zip(forwards, window.sizes, strict=True) if not self.bank.active(forward))
         self.bank.enqueue(forwards[-1], regions[early:], texts[early:])
 
-    def _global_loss(self, window: Window, images: Tensor) -> Tensor:
+    def _global_loss(self, window: Window, images: Tensor, captions: Tensor) -> Tensor:
         """The micro-batches' losses over images and captions, summed."""
         count, kinds = len(window.sizes), window.kinds
-        texts = self._texts(window.captions).unflatten(0, (count, -1, kinds)).transpose(1, 2)
+        texts = captions[window.captions.place].unflatten(0, (count, -1, kinds)).transpose(1, 2)
         losses = global_losses(images.unflatten(0, (count, -1)), texts, self.model.clip.logit_scale.float().exp())
         self.probes.whole(losses)
         return losses.sum()
 
-    def _texts(self, texts: Texts) -> Tensor:
-        return self.model.texts(texts.ids)[texts.place]
+    def _encoded(self, window: Window, whole: bool) -> tuple[Tensor, Tensor]:
+        """Embeddings of the window's distinct expressions, and of its captions where they are wanted; in one call where that is
+        cheaper."""
+        count, none = len(window.expressions.ids), torch.zeros(0, self.model.dim, device=window.images.device)
+        if whole and window.both is not None:
+            both = self.model.texts(window.both)
+            return both[:count], both[count:]
+        expressions = self.model.texts(window.expressions.ids) if count else none
+        return expressions, self.model.texts(window.captions.ids) if whole else none
