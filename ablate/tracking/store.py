@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.errors import AblateError
 from ablate.secrets import without_secrets
+from ablate.tracking.bulk import add_history
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 #: MLflow's limits on one call: on metrics, params and tags together, and on params or tags.
 ENTITIES, NAMED = 1000, 100
+#: So many metrics are no trouble to log.
+FEW = 100
 #: MLflow's limit on a name's characters, less what `key` and the arms' lines put behind it.
 LONGEST_KEY = 250 - len("-0000") - len("_mean")
 #: Characters of what a store says of a failure.
@@ -119,6 +122,7 @@ class Experiment:
         *earlier, last = list(batched(given, NAMED)) or [[]]
         for some in earlier:
             self.client.log_batch(run, params=some)
+        metrics = add_history(self.client, run, metrics) if len(metrics) > FEW else metrics
         room = ENTITIES - len(last) - len(said)
         for some in batched(metrics[room:], ENTITIES):
             self.client.log_batch(run, metrics=some)
