@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from ablate.design import Plan, make_plan
 from ablate.driver import default_storage
@@ -22,11 +24,13 @@ from ablate.run import Run
 from ablate.study import load_study
 from ablate.target import load_target
 from ablate.targets.region_clip import resolve, train
-from ablate.targets.region_clip.data import training_set, windows
+from ablate.targets.region_clip.data import Window, training_set, windows
 from ablate.targets.region_clip.evaluate import evaluate, held_out
 from ablate.targets.region_clip.loop import make_bank, make_model
+from ablate.targets.region_clip.model import RegionCLIP
 from ablate.targets.region_clip.optimizer import Optimizer
 from ablate.targets.region_clip.probes import Probes
+from ablate.targets.region_clip.roi import roi_align
 from ablate.targets.region_clip.trainer import Trainer
 from ablate.tracking import MLflowTracker
 from ablate.trials import Trials
@@ -60,8 +64,11 @@ def region_rows() -> list[tuple[str, float, str]]:
     whole, evaluation, *others = median_seconds(
         step(), lambda: evaluate(model, data), *(step(**changes) for changes in variants.values())
     )
+    limit, plain = median_seconds(bare(), bare(plain=True))
     (run,) = median_seconds(lambda: train({}, Run(0)))
     return [
+        ("a bare step: folded forward and backward pass, optimizer", limit, f"a training step takes {whole / limit:.2f} × of it"),
+        ("the same by transformers' layers, for all tokens", plain, f"a training step takes {whole / plain:.2f} × of it"),
         ("region run, 400 forwards", run, "1 thread, bf16"),
         ("  of it: one held-out evaluation", evaluation, f"{4 * evaluation / run:.0%} of a run, at 4 a run"),
         ("  of it: an optimizer step of 8 forwards, towers at once", whole, ""),
@@ -87,6 +94,44 @@ def step(apart: bool = False, **changes: Any) -> Callable[[], None]:
         run.points.clear()
 
     return take
+
+
+def bare(plain: bool = False) -> Callable[[], None]:
+    """Forward pass of a folded window, backward pass and optimizer step: what a training step can't do without.
+
+    Args:
+        plain: whether transformers computes it, for all tokens in every layer, and RoI Align on whole maps.
+    """
+    params = resolve({"forwards": 8})
+    model = make_model(params, CPU)
+    if plain:
+        model.clip.set_attn_implementation("eager")
+    optimizer = Optimizer(model, params["lr"], params["weight_decay"])
+    (window,) = windows(training_set(params, 0), 4, 8, "none", 0.0, model.side, CPU)
+
+    def take() -> None:
+        if plain:
+            parts = _plain(model, window)
+        else:
+            regions, images = model.encode(window.images, window.pooling)
+            assert images is not None
+            parts = [regions, images, model.texts(window.expressions.ids), model.texts(window.captions.ids)]
+        scales = model.region_logit_scale + model.clip.logit_scale  # so that every weight has a gradient
+        (torch.cat(parts).square().mean() * scales).backward()
+        optimizer.step()
+
+    return take
+
+
+def _plain(model: RegionCLIP, window: Window) -> list[Tensor]:
+    """Embeddings of regions, images, expressions and captions by `CLIPModel`'s own layers."""
+    clip, pixels = model.clip, model.pixel_values(window.images)
+    seen = clip.vision_model(pixel_values=pixels, output_hidden_states=True)
+    maps = model._dense(seen.hidden_states[-2][:, 1:]).transpose(1, 2).unflatten(2, (model.side, model.side))
+    regions = roi_align(maps.float(), window.boxes, window.image)
+    texts = (clip.text_model(input_ids=texts.each).pooler_output for texts in (window.expressions, window.captions))
+    parts = [regions, clip.visual_projection(seen.pooler_output), *(clip.text_projection(text) for text in texts)]
+    return [functional.normalize(part.float(), dim=-1) for part in parts]
 
 
 def bookkeeping_rows(folder: Path) -> list[tuple[str, float, str]]:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -15,11 +15,16 @@ ROOT = Path(__file__).parents[2]
 STUDY = ROOT / "studies" / "three_fixes.yaml"
 
 
-def factorial(folder: Path) -> Path:
-    """A study file of the three fixes without its sweeps, written to a folder."""
+def factorial(folder: Path, resources: Mapping[str, object]) -> Path:
+    """A study file of the three fixes without its sweeps, written to a folder.
+
+    Args:
+        resources: what its own are to be besides.
+    """
     yaml = YAML()
     study = yaml.load(STUDY.read_text(encoding="utf-8"))
     del study["sweeps"]
+    study.setdefault("resources", {}).update(resources)
     path = folder / STUDY.name
     with path.open("w", encoding="utf-8") as file:
         yaml.dump(study, file)
@@ -31,10 +36,10 @@ def peer(folder: Path, seeds: int, *words: str) -> float:
     return _timed(folder, [str(ROOT / "benchmarks" / "peer.py"), "--seeds", str(seeds), "--out", str(folder), *words])
 
 
-def ours(folder: Path, seeds: int, *words: str) -> float:
+def ours(folder: Path, seeds: int, *words: str, resources: Mapping[str, object] | None = None) -> float:
     """Seconds of `python -m ablate run`, from start to end. It leaves its results in `out` in the folder."""
     folder.mkdir(parents=True)
-    study = factorial(folder)
+    study = factorial(folder, resources or {})
     return _timed(folder, ["-m", "ablate", "run", str(study), "--out", "out", "--seeds", str(seeds), *words])
 
 

@@ -11,16 +11,19 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ablate.study import load_study
+from ablate.targets.region_clip.data import training_set, windows
+from ablate.targets.region_clip.loop import make_model
+from ablate.targets.region_clip.scenes import make_scenes
 from ablate.targets.region_clip.settings import resolve
-from benchmarks.costs import median_seconds, step
+from benchmarks.costs import CPU, bare, median_seconds, step
 from benchmarks.race.processes import ROOT, STUDY, environment, ours
 
 REPEATS = 3
@@ -32,11 +35,13 @@ class Variant:
 
     Attributes:
         words: what the command line takes to switch it off.
-        cost: seconds that a run takes longer without it, on one worker; where no word switches it off.
+        resources: what the study file does.
+        cost: seconds that a run takes longer without it, on one worker; where nothing switches it off.
     """
 
     name: str
     words: tuple[str, ...] = ()
+    resources: Mapping[str, object] = field(default_factory=dict)
     cost: Callable[[], float] | None = None
 
 
@@ -66,11 +71,39 @@ def micro_batches() -> float:
     return (apart - whole) * int(params["forwards"]) / int(params["gradient_accumulation"])
 
 
+def data_anew() -> float:
+    """What a run takes longer that makes its scenes, and cuts them into windows, for itself alone."""
+    params = _params()
+    side = make_model(params, CPU).side
+    taken = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        scenes = make_scenes(params["forwards"] * params["batch_size"], 0, invalid_rate=params["invalid_rate"])
+        made = time.perf_counter() - started
+        data = replace(training_set(params, 0))  # another object: its windows are cut anew
+        started = time.perf_counter()
+        list(windows(data, params["batch_size"], params["gradient_accumulation"], "none", 0.0, side, CPU))
+        taken.append(made + time.perf_counter() - started)
+        assert len(scenes) == len(data.which)
+    return statistics.median(taken)
+
+
+def plain_layers() -> float:
+    """What a run takes longer whose step computes transformers' own layers, for all tokens, though folded (see `costs`)."""
+    params = _params()
+    torch.set_num_threads(1)
+    ours, theirs = median_seconds(bare(), bare(plain=True))
+    return (theirs - ours) * int(params["forwards"]) / int(params["gradient_accumulation"])
+
+
 #: One more line adds a variant.
 VARIANTS = (
     Variant("runs one after another (`--workers 1`)", words=("--workers", "1")),
     Variant("a fresh process for each run", cost=fresh_process),
     Variant("micro-batch by micro-batch", cost=micro_batches),
+    Variant("all tokens and cells in every layer", cost=plain_layers),
+    Variant("data made and cut by each run", cost=data_anew),
+    Variant("each run from its start (`share_prefixes: false`)", resources={"share_prefixes": False}),
 )
 
 
@@ -88,7 +121,8 @@ def shares(home: Path, seeds: int) -> str:
             more = variant.cost()
             seconds, how = whole + more * runs / workers, f"computed: {more:.2f} s more a run, on {workers} workers"
         else:
-            taken = [ours(home / f"{number}-{repeat}", seeds, *variant.words) for repeat in range(REPEATS)]
+            folders = (home / f"{number}-{repeat}" for repeat in range(REPEATS))
+            taken = [ours(folder, seeds, *variant.words, resources=variant.resources) for folder in folders]
             seconds, how = statistics.median(taken), f"median of {REPEATS}"
         rows.append(f"| {variant.name} | {seconds:.1f} | {seconds / whole:.2f} | {how} |")
     return "\n".join(rows)
