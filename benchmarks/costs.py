@@ -115,7 +115,8 @@ def bare(plain: bool = False) -> Callable[[], None]:
         else:
             regions, images = model.encode(window.images, window.pooling)
             assert images is not None
-            parts = [regions, images, model.texts(window.expressions.ids), model.texts(window.captions.ids)]
+            assert window.both is not None
+            parts = [regions, images, model.texts(window.both)]
         scales = model.region_logit_scale + model.clip.logit_scale  # so that every weight has a gradient
         (torch.cat(parts).square().mean() * scales).backward()
         optimizer.step()

@@ -19,7 +19,7 @@ from benchmarks.havoc.episode import Episode
 from benchmarks.havoc.folder import Folder, tree
 
 #: What a run has of its own each time it is trained, and where the stores put it.
-OWN = ("started", "seconds", "attempts", "trial", "mlflow", "crc")
+OWN = ("started", "seconds", "shared", "shared_seconds", "worker", "cpu", "phases", "attempts", "trial", "mlflow", "crc")
 #: The curve that is mirrored.
 CURVE = "progress"
 COLUMNS = ("lost", "duplicated", "corrupt", "verdict", "Optuna", "MLflow", "left over", "exit code")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,11 +12,13 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from ablate.targets.region_clip.shared import cache_folder
+
 ROOT = Path(__file__).parents[2]
 STUDY = ROOT / "studies" / "three_fixes.yaml"
 
 
-def factorial(folder: Path, resources: Mapping[str, object]) -> Path:
+def factorial(folder: Path, resources: Mapping[str, object] | None = None) -> Path:
     """A study file of the three fixes without its sweeps, written to a folder.
 
     Args:
@@ -24,7 +27,7 @@ def factorial(folder: Path, resources: Mapping[str, object]) -> Path:
     yaml = YAML()
     study = yaml.load(STUDY.read_text(encoding="utf-8"))
     del study["sweeps"]
-    study.setdefault("resources", {}).update(resources)
+    study.setdefault("resources", {}).update(resources or {})
     path = folder / STUDY.name
     with path.open("w", encoding="utf-8") as file:
         yaml.dump(study, file)
@@ -39,8 +42,14 @@ def peer(folder: Path, seeds: int, *words: str) -> float:
 def ours(folder: Path, seeds: int, *words: str, resources: Mapping[str, object] | None = None) -> float:
     """Seconds of `python -m ablate run`, from start to end. It leaves its results in `out` in the folder."""
     folder.mkdir(parents=True)
-    study = factorial(folder, resources or {})
+    study = factorial(folder, resources)
     return _timed(folder, ["-m", "ablate", "run", str(study), "--out", "out", "--seeds", str(seeds), *words])
+
+
+def forget_scenes() -> None:
+    """Delete the scenes that earlier trainings made: whoever comes next would find them."""
+    for folder in cache_folder().glob("scenes-*"):
+        shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
 
 
 def _timed(folder: Path, words: Sequence[str]) -> float:

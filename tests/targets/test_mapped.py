@@ -2,8 +2,10 @@
 
 import multiprocessing
 import os
+import subprocess
 
 import numpy as np
+import pytest
 
 from ablate.targets.region_clip import shared as sharing
 from ablate.targets.region_clip.data import _scenes, training_set
@@ -51,6 +53,10 @@ def test_what_is_not_whole_is_made_anew(tmp_path, monkeypatch):
     assert shared("things", {}, counted(tmp_path / "log", 2))["a"][0] == 2
     (folder / "b.npy").unlink()
     assert shared("things", {}, counted(tmp_path / "log", 3))["a"][0] == 3
+    for name in ("a.npy", sharing.NAMES):
+        (folder / name).write_bytes(b"")  # a machine that went down
+        made = shared("things", {}, counted(tmp_path / "log", 4))
+        assert made["a"][0] == 4 and isinstance(made["a"], np.memmap)
 
 
 def test_those_used_longest_ago_go_and_whoever_has_them_mapped_keeps_them(tmp_path, monkeypatch):
@@ -76,6 +82,26 @@ def test_a_folder_that_takes_nothing_costs_the_sharing_and_not_the_training(tmp_
 
 def full(*_):
     raise OSError(28, "No space left on device")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts need root")
+def test_a_cache_on_a_read_only_or_full_disk_is_read_and_nothing_more(tmp_path, monkeypatch):
+    cache, log = tmp_path / "cache", tmp_path / "log"
+    cache.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(cache)], check=False).returncode:
+        pytest.skip("no mounts here")
+    try:
+        monkeypatch.setenv("ABLATE_CACHE", str(cache))
+        shared("things", {"n": 0}, counted(log, 0))
+        large = {"a": np.ones(1 << 20)}
+        assert shared("things", {"n": "large"}, lambda: large)["a"] is large["a"]
+        assert not list(cache.glob("*.part"))
+        subprocess.run(["mount", "-o", "remount,ro", str(cache)], check=True)
+        assert shared("things", {"n": 0}, counted(log, 1))["a"][0] == 0
+        assert shared("things", {"n": 1}, counted(log, 1))["a"][0] == 1
+        assert log.read_text(encoding="utf-8") == "made\n" * 2
+    finally:
+        subprocess.run(["umount", "-l", str(cache)], check=True)
 
 
 def test_a_seeds_scenes_are_those_that_would_be_made(tmp_path, monkeypatch):

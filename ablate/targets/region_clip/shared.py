@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 
 #: How many sets of arrays are kept: those used last.
 MOST = 24
+#: The file that names a set's arrays, with the size of each one's file, bytes.
+NAMES = "sizes.json"
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -36,45 +39,57 @@ def shared(kind: str, made_of: Mapping[str, Any], make: Callable[[], Arrays]) ->
     """
     digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
     folder = cache_folder() / f"{kind}-{digest}"
+    found = _read(folder)
+    if found is not None:
+        return found
+    made: Arrays | None = None
     try:
-        return _read(folder)
-    except (OSError, ValueError):
-        pass
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(f"{folder}.lock"):
-        try:
-            return _read(folder)
-        except (OSError, ValueError):
-            shutil.rmtree(folder, ignore_errors=True)
-        return _write(folder, make())
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(f"{folder}.lock"):
+            found = _read(folder)
+            if found is not None:
+                return found
+            made = make()
+            return _write(folder, made)
+    except OSError:  # read-only, full: what can't be kept is used as it is
+        return make() if made is None else made
 
 
-def _read(folder: Path) -> Arrays:
-    """
-    Raises:
-        OSError, ValueError: if they aren't there, or not whole.
-    """
-    names = json.loads((folder / "names.json").read_text(encoding="utf-8"))
-    found = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
-    os.utime(folder)
+def _read(folder: Path) -> Arrays | None:
+    """What is kept there; None where there is nothing, or what there is was cut."""
+    try:
+        sizes: dict[str, int] = json.loads((folder / NAMES).read_text(encoding="utf-8"))
+        if any((folder / f"{name}.npy").stat().st_size != size for name, size in sizes.items()):
+            return None
+        found = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in sizes}
+    except (OSError, ValueError, EOFError):
+        return None
+    with suppress(OSError):
+        os.utime(folder)
     return found
 
 
 def _write(folder: Path, made: Arrays) -> Arrays:
-    """Keep arrays, in place of those that were used longest ago. Where the disk takes them no more, they are used as they are."""
+    """Keep arrays, in place of those that were used longest ago; their sizes come last.
+
+    Raises:
+        OSError: if the disk takes them no more; nothing of them is left then.
+    """
     part = folder.with_suffix(".part")
-    shutil.rmtree(part, ignore_errors=True)
+    for old in (part, folder):
+        shutil.rmtree(old, ignore_errors=True)
     try:
         part.mkdir()
         for name, array in made.items():
             np.save(part / f"{name}.npy", array)
-        (part / "names.json").write_text(json.dumps(list(made)), encoding="utf-8")
+        sizes = {name: (part / f"{name}.npy").stat().st_size for name in made}
+        (part / NAMES).write_text(json.dumps(sizes), encoding="utf-8")
         part.rename(folder)
-        _forget(folder.parent, folder.name.partition("-")[0])
-        return _read(folder)
     except OSError:
         shutil.rmtree(part, ignore_errors=True)
-        return made
+        raise
+    _forget(folder.parent, folder.name.partition("-")[0])
+    return _read(folder) or made
 
 
 def _forget(parent: Path, kind: str) -> None:
