@@ -197,7 +197,7 @@ class Window:
     """The micro-batches between two optimizer steps, laid end to end.
 
     Attributes:
-        images: uint8, [micro-batches x batch size, 3, height, width].
+        images: uint8, [micro-batches x batch size, 3, height, width], or as `pictures` has them.
         boxes: of all kept boxes, [boxes, 4], in the order of their images; on the host.
         image: which image each lies on, [boxes]; on the host.
         pooling: what they are pooled from.
@@ -230,19 +230,21 @@ def windows(
     side: int,
     device: torch.device,
     first: int = 0,
+    pictures: Tensor | None = None,
 ) -> Iterator[Window]:
     """Cut a training set into windows of `accumulation` micro-batches of `batch_size` images; the last may be shorter.
 
     Args:
         side: cells along a side of a feature map.
         first: the micro-batch that the first of them begins with, a window's first.
+        pictures: the images as the model takes them, in place of the set's own.
     """
     span = batch_size * accumulation
     for start, cut in zip(
         range(0, len(data.which), span), _cuts(data, batch_size, accumulation, box_filter, min_area, side), strict=True
     ):
         if start >= first * batch_size:
-            yield cut.window(data, start, device)
+            yield cut.window(data, start, device, pictures)
 
 
 @dataclass(frozen=True)
@@ -259,9 +261,11 @@ class _Cut:
     sizes: tuple[int, ...]
     images: int
 
-    def window(self, data: TrainingSet, start: int, device: torch.device) -> Window:
+    def window(self, data: TrainingSet, start: int, device: torch.device, pictures: Tensor | None) -> Window:
+        which = data.which[start : start + self.images]
+        images = torch.from_numpy(data.images[which]) if pictures is None else pictures[torch.from_numpy(which)]
         return Window(
-            images=torch.from_numpy(data.images[data.which[start : start + self.images]]).to(device),
+            images=images.to(device),
             boxes=self.boxes,
             image=self.image,
             pooling=self.pooling.to(device),

@@ -19,6 +19,7 @@ from ablate.targets.region_clip.data import MULTIPLE, encode_all
 from ablate.targets.region_clip.inputs import inputs_of
 from ablate.targets.region_clip.model import RegionCLIP
 from ablate.targets.region_clip.photos import pixels
+from ablate.targets.region_clip.pictures import pictures
 from ablate.targets.region_clip.roi import Pooling, cell_weights
 from ablate.targets.region_clip.scenes import SMALL_AREA, make_scenes
 from ablate.targets.region_clip.source import Source, split, usable
@@ -122,8 +123,9 @@ def evaluate(model: RegionCLIP, data: HeldOut) -> dict[str, float]:
     model.eval()
     device = model.region_logit_scale.device
     texts = model.texts(data.texts)[data.text.to(device)]
-    parts = []
-    for batch, pooling in zip(data.images.split(BATCH), _poolings(data, model.side), strict=True):
+    cut = pictures(data, model)
+    parts, images = [], data.images if cut is None else cut
+    for batch, pooling in zip(images.split(BATCH), _poolings(data, model.side), strict=True):
         parts.append(model.encode(batch.to(device), pooling.to(device), whole=False)[0])
     regions = torch.cat(parts)
     model.train()

@@ -18,6 +18,7 @@ from ablate.targets.region_clip.evaluate import evaluate, evaluate_start, held_o
 from ablate.targets.region_clip.inputs import inputs_of
 from ablate.targets.region_clip.model import RegionCLIP
 from ablate.targets.region_clip.optimizer import Optimizer
+from ablate.targets.region_clip.pictures import pictures
 from ablate.targets.region_clip.probes import Probes
 from ablate.targets.region_clip.settings import shares
 from ablate.targets.region_clip.start import load_start, start_path
@@ -100,7 +101,7 @@ class Training:
         """The windows that are still to be trained on, in order."""
         params, rule = self.params, (self.params["box_filter"], self.params["min_box_area"])
         sizes = params["batch_size"], params["gradient_accumulation"]
-        yield from windows(self.data, *sizes, *rule, self.model.side, self.device, self.forward)
+        yield from windows(self.data, *sizes, *rule, self.model.side, self.device, self.forward, pictures(self.data, self.model))
 
     def step(self, window: Window) -> None:
         """One optimizer step, and an evaluation where one is due; the last one is left to `end`."""

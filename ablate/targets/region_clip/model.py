@@ -47,7 +47,7 @@ class RegionCLIP(nn.Module):
         self.dim: int = clip.visual_projection.out_features
         self.spread = spread
         self.region_logit_scale = nn.Parameter(torch.tensor(logit_scale))
-        self._pixels = pixels
+        self.pixels = pixels
 
     @property
     def side(self) -> int:
@@ -58,7 +58,7 @@ class RegionCLIP(nn.Module):
         """Embeddings of regions and of whole images, all but the last layer computed once for both.
 
         Args:
-            images: uint8, [n, 3, height, width].
+            images: uint8, [n, 3, height, width], or as `patches` gives them.
             pooling: of the boxes, over maps of `side` x `side` cells.
             whole: whether the whole images are wanted too.
 
@@ -117,16 +117,24 @@ class RegionCLIP(nn.Module):
         return ids.argmax(1) if end == 2 else (ids == end).int().argmax(1)
 
     def pixel_values(self, images: Tensor) -> Tensor:
-        """uint8 pixels to floats of about zero mean and unit deviation: in float32 at least, then as the towers have it."""
-        weight = self.clip.visual_projection.weight
-        wide = torch.promote_types(weight.dtype, torch.float32)
-        mean, std = (torch.tensor(part, dtype=wide, device=images.device).view(3, 1, 1) for part in self._pixels)
-        return images.to(wide).div_(255).sub_(mean).div_(std).to(weight.dtype)
+        """uint8 pixels to floats of about zero mean and unit deviation, as the towers have them."""
+        return _normalised(images, self.pixels, self.clip.visual_projection.weight.dtype)
+
+    def _embedded(self, images: Tensor) -> Tensor:
+        """transformers' `CLIPVisionEmbeddings`, [n, 1 + patches, hidden]."""
+        embeddings = self.clip.vision_model.embeddings
+        if images.ndim == 4:
+            whole: Tensor = embeddings(self.pixel_values(images))
+            return whole
+        patches = functional.linear(images, embeddings.patch_embedding.weight.flatten(1))
+        token = embeddings.class_embedding.expand(len(images), 1, -1)
+        embedded: Tensor = torch.cat([token, patches], dim=1) + embeddings.position_embedding.weight
+        return embedded
 
     def _hidden(self, images: Tensor) -> Tensor:
         """What enters the last vision layer, class token first: [n, 1 + patches, hidden]."""
         vision = self.clip.vision_model
-        hidden: Tensor = vision.pre_layrnorm(vision.embeddings(self.pixel_values(images)))
+        hidden: Tensor = vision.pre_layrnorm(self._embedded(images))
         for layer in vision.encoder.layers[:-1]:
             hidden = _layer(layer, hidden, hidden)
         return hidden
@@ -182,6 +190,23 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, unseen: Tensor | None) ->
         scores = scores.masked_fill(unseen, float("-inf"))
     attended: Tensor = scores.softmax(dim=-1) @ value
     return attended
+
+
+def _normalised(images: Tensor, pixels: Pixels, dtype: torch.dtype) -> Tensor:
+    """In float32 at least, and then in the precision that is wanted."""
+    wide = torch.promote_types(dtype, torch.float32)
+    mean, std = (torch.tensor(part, dtype=wide, device=images.device).view(3, 1, 1) for part in pixels)
+    values: Tensor = images.to(wide).div_(255).sub_(mean).div_(std).to(dtype)
+    return values
+
+
+def patches(images: Tensor, side: int, pixels: Pixels, dtype: torch.dtype) -> Tensor:
+    """Images, uint8 [n, 3, height, width], as floats cut into side x side patches, [n, patches, 3 x size x size].
+
+    To embed these is one matrix product.
+    """
+    cut: Tensor = _normalised(images, pixels, dtype).unflatten(3, (side, -1)).unflatten(2, (side, -1))
+    return cut.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
 
 
 def contrastive_loss(logits_i2t: Tensor, logits_t2i: Tensor) -> Tensor:

@@ -10,7 +10,9 @@ forwards), and the share of boxes that are broken (one in a forward in 34 of 134
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,27 +173,34 @@ def _draw(canvas: NDArray[np.float64], thing: _Object) -> None:
 
 def _inside(shape: str, u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which pixels lie in the shape; u and v run from -1 to 1 over the box, [rows, columns] by broadcasting."""
-    radius = u**2 + v**2
-    shapes: dict[str, NDArray[np.bool_]] = {
-        "circle": radius <= 1,
-        "square": (np.abs(u) <= 1) & (np.abs(v) <= 1),
-        "triangle": np.abs(u) <= (v + 1) / 2,
-        "diamond": np.abs(u) + np.abs(v) <= 1,
-        "cross": (np.abs(u) <= 0.35) | (np.abs(v) <= 0.35),
-        "ring": (radius <= 1) & (radius >= 0.3),
-        "bow": np.abs(v) <= np.abs(u),
-        "crescent": (radius <= 1) & ((u - 0.5) ** 2 + v**2 >= 0.6),
-    }
-    return shapes[shape]
+    inside: NDArray[np.bool_] = _SHAPES[shape](u, v)
+    return inside
+
+
+#: Which points of a box from -1 to 1 lie in each shape.
+_SHAPES: dict[str, Callable[[Any, Any], Any]] = {
+    "circle": lambda u, v: u**2 + v**2 <= 1,
+    "square": lambda u, v: (np.abs(u) <= 1) & (np.abs(v) <= 1),
+    "triangle": lambda u, v: np.abs(u) <= (v + 1) / 2,
+    "diamond": lambda u, v: np.abs(u) + np.abs(v) <= 1,
+    "cross": lambda u, v: (np.abs(u) <= 0.35) | (np.abs(v) <= 0.35),
+    "ring": lambda u, v: (u**2 + v**2 <= 1) & (u**2 + v**2 >= 0.3),
+    "bow": lambda u, v: np.abs(v) <= np.abs(u),
+    "crescent": lambda u, v: (u**2 + v**2 <= 1) & ((u - 0.5) ** 2 + v**2 >= 0.6),
+}
 
 
 def _dark(texture: str, row: NDArray[np.int64], column: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which pixels a texture darkens, over pixel coordinates."""
-    textures: dict[str, NDArray[np.bool_]] = {
-        "plain": (row < 0) & (column < 0),
-        "striped": (row // 2 % 2 == 0) & (column >= 0),
-        "barred": (row >= 0) & (column // 2 % 2 == 0),
-        "dotted": (row % 3 == 0) & (column % 3 == 0),
-        "checked": (row // 2 + column // 2) % 2 == 0,
-    }
-    return textures[texture]
+    dark: NDArray[np.bool_] = _TEXTURES[texture](row, column)
+    return dark
+
+
+#: Which pixels each texture darkens, by row and column.
+_TEXTURES: dict[str, Callable[[Any, Any], Any]] = {
+    "plain": lambda row, column: (row < 0) & (column < 0),
+    "striped": lambda row, column: (row // 2 % 2 == 0) & (column >= 0),
+    "barred": lambda row, column: (row >= 0) & (column // 2 % 2 == 0),
+    "dotted": lambda row, column: (row % 3 == 0) & (column % 3 == 0),
+    "checked": lambda row, column: (row // 2 + column // 2) % 2 == 0,
+}
