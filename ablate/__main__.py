@@ -1,5 +1,6 @@
 """`python -m ablate`."""
 
+from ablate.collecting import importing
 from ablate.errors import BadInput
 from ablate.unseen import hide_passwords
 
@@ -10,6 +11,7 @@ if __name__ == "__main__":
         from ablate.cli import fail
 
         fail(str(error))
-    from ablate.cli import main
+    with importing():
+        from ablate.cli import main
 
     main()

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablate.annotations import FINEHARD, KEY, KNOWN, Annotated, Mark, annotated, format_of
+from ablate.collecting import no_collection
 from ablate.errors import BadInput
-from ablate.rowfiles import JsonFile, no_collection, read_files
+from ablate.rowfiles import JsonFile, read_files
 from ablate.targets.region_clip.boxes import valid
 from ablate.targets.region_clip.finehard import EMPTY_CAPTION, Box
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ablate.collecting import importing
 from ablate.errors import BadInput
 from ablate.shown import shown
 from ablate.study import suggest
@@ -144,7 +146,8 @@ def load_target(name: str) -> Target:
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
-        module = importlib.import_module(module_name)
+        with importing() if module_name not in sys.modules else nullcontext():
+            module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise BadInput(
             f"target: {shown(name)} can't be imported (no module {shown(error.name)}); mend the name or install it"

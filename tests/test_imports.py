@@ -30,7 +30,9 @@ ALLOWED = {
     "bokeh": ("ablate.report.html.",),
     "jinja2": ("ablate.report.html.",),
 }
-PURE_NAMES = "artifacts phases study statements sections arms points fit design target run errors shown secrets yamlfile"
+PURE_NAMES = (
+    "artifacts collecting phases study statements sections arms points fit design target run errors shown secrets yamlfile"
+)
 PURE_MODULES = tuple(PURE_NAMES.split())
 PURE = (*(f"ablate.{name}" for name in PURE_MODULES), "ablate.analysis.")
 

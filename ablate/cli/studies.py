@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from contextlib import ExitStack
 from pathlib import Path
@@ -40,6 +39,7 @@ from ablate.cli.options import (
     write_all,
 )
 from ablate.cli.pages import tracking_from
+from ablate.collecting import importing
 from ablate.errors import BadInput
 from ablate.secrets import check_address
 
@@ -113,11 +113,11 @@ def _opened(asked: Asked, held: ExitStack) -> tuple[Plan, Driver, Mirror | NullM
 
     records, fresh = asked.records, asked.fresh
     plan, most = _fitting(asked)
-    mirror = held.enter_context(mirrored(asked.uri, plan, records))
-    # The engine starts while a new store is made; nothing is written before that is known to work.
-    ahead = held.enter_context(asked.ahead(most)) if most else None
-    mirror.opened()
-    gc.freeze()  # what is imported by now never goes away: MLflow's thousands of objects a run call for no look at it
+    with importing():  # MLflow and ray
+        mirror = held.enter_context(mirrored(asked.uri, plan, records))
+        # The engine starts while a new store is made; nothing is written before that is known to work.
+        ahead = held.enter_context(asked.ahead(most)) if most else None
+        mirror.opened()
     trials = Trials(asked.storage or default_storage(records.out), plan, records.identity())
     register(plan, records, fresh)
     if fresh:  # once it is known that both can be written; MLflow follows the records

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from ablate.collecting import no_collection
 from ablate.files import write_atomic
 from ablate.report.palette import INK
 
@@ -62,15 +62,9 @@ def look() -> Iterator[None]:
     """
     from matplotlib import rc_context
 
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        with rc_context(_RC), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the text stays text, and a viewer finds the letter
-            yield
-    finally:
-        if collects:
-            gc.enable()
+    with no_collection(), rc_context(_RC), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the text stays text, and a viewer finds the letter
+        yield
 
 
 def new_figure(width: float, height: float) -> Any:

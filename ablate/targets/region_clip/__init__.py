@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from ablate.collecting import importing
 from ablate.run import Run
 from ablate.target import declare
 from ablate.targets.region_clip.metrics import METRICS, UNITS
@@ -51,9 +55,7 @@ def dataset(params: Mapping[str, Any], seed: int) -> dict[str, Any]:
 
 def prepare(params: Mapping[str, Any]) -> None:
     """Pretrain the start, unless it is in the cache."""
-    from ablate.targets.region_clip.start import ensure_start
-
-    ensure_start(resolve(params))
+    _loop().ensure_start(resolve(params))
 
 
 def seconds(params: Mapping[str, Any]) -> float | None:
@@ -84,6 +86,15 @@ def seconds(params: Mapping[str, Any]) -> float | None:
 def train(params: Mapping[str, Any], run: Run) -> Mapping[str, float]:
     """Fine-tune a CLIP on regions of made scenes or photographs; see DEFAULTS for the params and METRICS for what is logged."""
     with run.phase("imports"):
-        from ablate.targets.region_clip import loop
+        loop = _loop()
+    final: Mapping[str, float] = loop.train(resolve(params), run)
+    return final
 
-    return loop.train(resolve(params), run)
+
+def _loop() -> ModuleType:
+    """The module that trains, imported the first time it is needed, with torch and transformers."""
+    name = f"{__name__}.loop"
+    if name not in sys.modules:
+        with importing():
+            importlib.import_module(name)
+    return sys.modules[name]

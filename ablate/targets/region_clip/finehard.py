@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ablate.collecting import no_collection
 from ablate.errors import BadInput
-from ablate.rowfiles import kind_of, no_collection, read_files
+from ablate.rowfiles import kind_of, read_files
 from ablate.shown import plain
 
 KEY = "params.data"

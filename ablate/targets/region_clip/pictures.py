@@ -1,5 +1,5 @@
-"""A data set's images as floats, cut into patches, once for all runs of the process: where they are few, and on a CPU, which would
-make and convolve them anew in every step."""
+"""A data set's images as floats, cut into patches, once for all runs of the process: where they are few, and on a CPU, which
+would make and convolve them anew in every step."""
 
 from __future__ import annotations
 
