@@ -1,6 +1,6 @@
 """Optuna's trials many at a time: its own tables, read and written with one transaction for all of them.
 
-Through Optuna's API a trial takes three transactions and some thirty statements, 15 ms; nothing in it adds several at once. What
+Through Optuna's API a trial takes three transactions and some thirty statements; nothing in it adds several at once. What
 is written here is what `RDBStorage` writes, by its own models; that the tables are this Optuna's `trials` sees to when it opens
 them.
 """
@@ -66,7 +66,7 @@ class End:
 
 
 def read(storage: RDBStorage, study: int, state: TrialState | None = None) -> list[Row]:
-    """The trials of a study, first to last: a tenth of the time that all of what they hold would take.
+    """The trials of a study, first to last, without all that they hold, which would take longer.
 
     Args:
         state: of those in this state only.

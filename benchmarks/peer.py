@@ -4,9 +4,11 @@
 torch's own number of threads, and leaves `peer.json` there: each trial's seconds, the losses of each of its forwards, its final
 metrics. It needs `accelerate`.
 
-Model, data, losses, evaluation and metrics are those of `studies/three_fixes.yaml`. The forward pass is written out over
-transformers' own layers, so that it is also an independent check of the region training's: `time_to_verdict.py` holds the one
-against the other.
+Model, data, losses, evaluation and metrics are those of `studies/three_fixes.yaml`. The towers' forward pass,
+over transformers' own layers, the loop (a Trainer) and the optimizer are its own, and of these it is also an independent check:
+`time_to_verdict.py` holds the one training against the other. What both share it does not check: RoI Align, the memory bank, the
+box filter, the contrastive loss, the data and the start are the region training's, and of its evaluation the held-out set and the
+grid of scales.
 """
 
 from __future__ import annotations

@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.gpu import main
 from benchmarks.onegpu.floor import BYTES_A_WEIGHT, kept_bytes
 from benchmarks.onegpu.frames import bank_plan
-from benchmarks.onegpu.measure import Case, Measured, alone, difference, measure, packed_runs
+from benchmarks.onegpu.measure import BOUNDS, Case, Measured, alone, difference, measure
 from benchmarks.onegpu.programs import Eager, Static
 from benchmarks.onegpu.rows import Row, row_named, rows
 from benchmarks.onegpu.setting import WINDOWS, arms, setting
@@ -45,7 +46,7 @@ def test_the_arms_that_are_stacked_are_different_trainings(one):
 @pytest.mark.parametrize("arm", [1, 2, 4])
 def test_a_program_of_another_arm_is_told(one, arm):
     """Bank, filter and scale: each shows in the losses, so a program that left one out would be found."""
-    assert difference(Row("another arm", lambda of: Static(arms(of[0], 8)[arm])), arms(one, 1)[0]) > 1e-4
+    assert difference(Row("another arm", lambda of: Static(arms(of[0], 8)[arm])), arms(one, 1)[0]) > BOUNDS["fp32"]
 
 
 def test_a_program_that_did_not_train_is_told(one):
@@ -121,11 +122,6 @@ def test_the_bank_holds_the_last_pairs_and_begins_after_its_warm_up():
     assert carry.tolist() == [4, 5, 6, 7] and held == 4
 
 
-def test_several_processes_are_timed_together(tmp_path):
-    case = Case("tiny", "cpu", tmp_path, ("fp32",), 0.1)
-    assert packed_runs(next(row for row in rows("tiny") if row.processes == 2), case) > 0
-
-
 def test_what_is_kept_for_the_backward_pass_grows_with_the_model(one, tmp_path):
     deeper = setting("tiny", "fp32", "cpu", tmp_path, vision_layers=3)
     assert 0 < kept_bytes(Eager(one)) < kept_bytes(Eager(deeper))
@@ -135,27 +131,65 @@ def test_what_is_kept_for_the_backward_pass_grows_with_the_model(one, tmp_path):
 def script(*words):
     told = [sys.executable, "benchmarks/gpu.py", *words]
     ran = subprocess.run(told, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
-    lines = [line for line in ran.stdout.splitlines() if line.startswith("| ")]
-    return ran, [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:] if not line.startswith("| ---")]
+    return ran, read(ran.stdout)
+
+
+def read(said):
+    """The table's rows, cell by cell."""
+    lines = [line for line in said.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:] if not line.startswith("| ---")]
 
 
 def test_the_script_prints_a_table_on_a_cpu():
-    ran, table = script("--device", "cpu", "--small", "--seconds", "0.1", "--only", "fixed shapes", "folded, CUDA graph")
+    only = "fixed shapes", "folded, CUDA graph", "2 processes, folded, eager"
+    ran, table = script("--device", "cpu", "--small", "--seconds", "0.1", "--only", *only)
     assert ran.returncode == 0, ran.stderr
     named = {row[1].removeprefix("tiny CLIP, 64 px: "): row for row in table}
     assert {row[0] for row in table} == {"one CPU core"}
     assert named["folded, CUDA graph"][2] == "needs CUDA"
-    eager, folded, fixed = (named[name] for name in ("eager, forward by forward", "folded, eager", "folded, fixed shapes"))
+    names = "eager, forward by forward", "folded, eager", "folded, fixed shapes", "packed: 2 processes, folded, eager"
+    eager, folded, fixed, packed = (named[name] for name in names)
     assert (eager[2], eager[5], folded[6]) == ("0.0e+00", "1.00", "1.00")
-    assert all(float(row[2]) < 1e-5 and float(row[4].replace(",", "")) > 0 for row in (folded, fixed))
-    assert all(re.fullmatch(r"\d+\.\d%", row[7]) for row in (eager, folded, fixed))
+    assert all(float(row[2]) < 1e-5 and float(row[4].replace(",", "")) > 0 for row in (folded, fixed, packed))
+    assert all(re.fullmatch(r"\d+\.\d%", row[7]) for row in (eager, folded, fixed, packed))
     assert "tiny CLIP, 64 px on one CPU core: a step takes" in ran.stdout
 
 
+@pytest.fixture
+def scaled(monkeypatch):
+    """Makes the losses of fixed shapes wrong by a factor."""
+
+    def scale(factor, right=Static.step):
+        monkeypatch.setattr(Static, "step", lambda program, place: factor * right(program, place))
+
+    return scale
+
+
+def test_a_row_that_is_off_has_no_figures_and_fails_the_script(scaled, capsys):
+    scaled(float("inf"))
+    assert main(["--device", "cpu", "--small", "--seconds", "0.01", "--only", "fixed shapes"]) == 1
+    said = capsys.readouterr().out
+    eager, folded, fixed = read(said)
+    assert fixed[2:] == ["inf", "–", "**differs**", "–", "–", "–"]
+    assert all(float(row[4].replace(",", "")) > 0 for row in (eager, folded))
+    assert "**differs**: it is above 0.001 in fp32 or 0.05 in bf16" in said
+
+
+@pytest.mark.parametrize(("precision", "just", "over"), [("fp32", 1.0009, 1.0011), ("bf16", 1.03, 1.08)])
+def test_each_precision_has_its_bound(scaled, tmp_path, precision, just, over):
+    case = Case("tiny", "cpu", tmp_path, (precision,), 0.01)
+    scaled(just)
+    within = measure(case, "folded, fixed shapes")
+    assert not within.differs and within.runs is not None
+    scaled(over)
+    beyond = measure(case, "folded, fixed shapes")
+    assert beyond.differs and beyond.runs is None and beyond.off[precision] < 2 * BOUNDS[precision]
+
+
 @NO_CUDA
-def test_without_cuda_all_that_needs_it_stays_open():
-    ran, table = script()
-    assert ran.returncode == 0, ran.stderr
+def test_without_cuda_all_that_needs_it_stays_open(capsys):
+    assert main([]) == 0
+    table = read(capsys.readouterr().out)
     assert len(table) == len(rows("small")) + len(rows("vit"))
     assert {cell for row in table for cell in row[2:]} == {"open"}
 

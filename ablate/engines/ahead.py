@@ -8,7 +8,7 @@ from ablate.engines.base import Engine
 
 
 class Ahead:
-    """Starts an engine at once. What remains of it once all is trained, its caller need not wait for: for ray that is a second.
+    """Starts an engine at once. What remains of it once all is trained, its caller need not wait for.
 
     Used as a context manager. It is started by the thread that enters: ray's processes die with the
     thread that made them.

@@ -27,7 +27,7 @@ TOOLS = (
 
 
 def import_ahead() -> None:
-    """Import all that a report needs, which takes most of a second: there is time for it while trainings run elsewhere."""
+    """Import all that a report needs, which takes a while: there is time for it while trainings run elsewhere."""
     with suppress(ImportError):  # it is said where it is needed
         for name in (*PARTS, *TOOLS):
             import_module(name)

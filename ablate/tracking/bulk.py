@@ -1,7 +1,7 @@
 """What a metric was before its last value, into MLflow's own database at once.
 
-`log_batch` passes each value through an object that SQLAlchemy keeps account of, 60 µs of processor time that a training on the
-same machine wants. Where the store is a database that this process has open, the history of a run's metrics is inserted as rows;
+`log_batch` passes each value through an object that SQLAlchemy keeps account of: processor time that a training on the same
+machine wants. Where the store is a database that this process has open, the history of a run's metrics is inserted as rows;
 the last value of each is left to `log_batch`, which knows what else follows from it. Servers are told all by `log_batch`.
 """
 

@@ -12,7 +12,7 @@ from ablate.targets.region_clip.roi import roi_align
 
 
 class PlainRegionCLIP(nn.Module):
-    """The same model as `ablate.targets.region_clip.model.RegionCLIP`, of which it uses nothing.
+    """The same model as `ablate.targets.region_clip.model.RegionCLIP`, of which it uses nothing; RoI Align is the target's.
 
     Args:
         clip: the towers, as transformers has them.

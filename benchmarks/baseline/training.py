@@ -177,7 +177,24 @@ def train_trial(
         attention: transformers' implementation.
         report_to: `mlflow` or `none`.
     """
-    args = TrainingArguments(
+    model = make_model(params, attention)
+    trainer = RegionTrainer(
+        params,
+        model,
+        args=_arguments(params, seed, folder, report_to),
+        data_collator=collate,
+        train_dataset=Images(data, params),
+        callbacks=[EvaluateEvery(params["eval_every"])],
+        optimizers=(MasterAdamW(model, params["lr"], params["weight_decay"]), None),
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
+    return trainer
+
+
+def _arguments(params: Mapping[str, Any], seed: int, folder: Path, report_to: str) -> TrainingArguments:
+    """The training in a Trainer's words: as it stands, without schedule, clipping, checkpoints or shuffling."""
+    return TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=params["batch_size"],
         gradient_accumulation_steps=params["gradient_accumulation"],
@@ -193,16 +210,3 @@ def train_trial(
         seed=seed,
         report_to=report_to,
     )
-    model = make_model(params, attention)
-    trainer = RegionTrainer(
-        params,
-        model,
-        args=args,
-        data_collator=collate,
-        train_dataset=Images(data, params),
-        callbacks=[EvaluateEvery(params["eval_every"])],
-        optimizers=(MasterAdamW(model, params["lr"], params["weight_decay"]), None),
-    )
-    trainer.remove_callback(PrinterCallback)
-    trainer.train()
-    return trainer

@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from benchmarks.onegpu.floor import Floor
-from benchmarks.onegpu.measure import Measured
+from benchmarks.onegpu.measure import BOUNDS, Measured
 from benchmarks.onegpu.rows import EAGER, FOLDED
 from benchmarks.onegpu.setting import STEPS_A_RUN, TITLES
 
 HEAD = (
-    "| on | what | loss off, fp32 | loss off, bf16 | runs an hour | × eager in turn | × folded in turn | of the floor |\n"
+    "| on | what | loss off, fp32 | loss off, bf16 | "
+    "a run's steps, times an hour | × eager in turn | × folded in turn | of the floor |\n"
     "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"
 )
-OPEN = "open"
+OPEN, DIFFERS = "open", "**differs**"
+#: What the columns mean.
+LEGEND = (
+    f"*a run's steps*: the {STEPS_A_RUN} training steps of one run; its start, evaluations and probes are not in it. "
+    "*loss off*: the largest relative difference of a loss from eager mode, forward by forward. "
+    f"{DIFFERS}: it is above {BOUNDS['fp32']:g} in fp32 or {BOUNDS['bf16']:g} in bf16, and the row is not timed."
+)
 
 
 def line(on: str, scale: str, name: str, found: Measured | None, every: Mapping[str, Measured], floor: Floor | None) -> str:
@@ -30,6 +37,9 @@ def line(on: str, scale: str, name: str, found: Measured | None, every: Mapping[
 def _figures(found: Measured, every: Mapping[str, Measured], floor: Floor | None) -> Iterator[str]:
     for precision in ("fp32", "bf16"):
         yield f"{found.off[precision]:.1e}" if precision in found.off else "–"
+    if found.differs:
+        yield from [DIFFERS, *["–"] * 3]
+        return
     runs = found.runs or 0.0
     yield f"{runs:,.0f}"
     for base in (EAGER, FOLDED):

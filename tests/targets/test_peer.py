@@ -1,4 +1,8 @@
-"""The region training against an independent oracle: the baseline's, of transformers' own layers and Trainer."""
+"""The region training against the baseline, whose towers' forward pass, loop and optimizer are transformers' or its own.
+
+RoI Align, memory bank, box filter, contrastive loss, data and start are the same code in both; `test_roi`, `test_bank`,
+`test_losses` and `test_scenes` have oracles for those.
+"""
 
 import math
 

@@ -119,6 +119,21 @@ def test_a_folder_that_holds_no_usable_clip_is_refused_before_training(tmp_path,
         check(settled(model=str(tmp_path)))
 
 
+@pytest.mark.parametrize("part", ["text_config", "vision_config"])
+def test_a_model_with_attention_dropout_is_refused_since_it_would_be_trained_without(tmp_path, part):
+    save_clip(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config[part]["attention_dropout"] == 0
+    check(settled(model=str(tmp_path)))
+    config[part]["attention_dropout"] = 0.1
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BadInput, match=rf"params\.model: .* has {part}\.attention_dropout 0\.1 .*; set it to 0 there") as refused:
+        check(settled(model=str(tmp_path)))
+    assert "\n" not in str(refused.value)
+    with pytest.raises(BadInput, match=rf"{part}\.attention_dropout"):  # where a hub's name is seen through too
+        inputs_of(settled(model=str(tmp_path)))
+
+
 def test_a_model_folder_that_is_not_there_is_refused():
     with pytest.raises(BadInput, match=r"params\.model: no folder './nowhere'; give one that CLIPModel"):
         check(settled(model="./nowhere"))

@@ -65,10 +65,11 @@ def test_a_tokenizer_that_brings_code_runs_none_of_it(tmp_path: Path) -> None:
         "1",
         "[" * 5000,
         '{"model_type": "clip", "vision_config": [1]}',
+        '{"model_type": "clip", "text_config": [1]}',
         '{"model_type": "clip", "vision_config": {"image_size": "a"}}',
         '{"model_type": "clip", "vision_config": {"patch_size": 0}}',
     ],
-    ids=range(6),
+    ids=range(7),
 )
 def test_a_configuration_of_the_wrong_kind_is_one_line(tmp_path: Path, config: str) -> None:
     (tmp_path / "config.json").write_text(config, encoding="utf-8")

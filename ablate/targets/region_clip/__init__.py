@@ -59,12 +59,15 @@ def prepare(params: Mapping[str, Any]) -> None:
 
 
 def seconds(params: Mapping[str, Any]) -> float | None:
-    """About how long a run takes on one core, before any was timed: 1.8 ms an image trained on, 0.4 ms one evaluated
-    (default model; one core of the machine in benchmarks/RESULTS.md). None for a saved model: it may have any size."""
+    """About how long a run takes on one core, before any was timed; None for a saved model, which may have any size.
+
+    0.6 ms an image trained on and 0.26 ms one evaluated are the least of several repeats of a whole run and of an evaluation as
+    `benchmarks/costs.py` has them: default model, one thread, the machine in benchmarks/RESULTS.md.
+    """
     if params["model"] != SMALL:
         return None
     evaluations = 2 + params["forwards"] // max(1, params["eval_every"])
-    return float(params["forwards"] * params["batch_size"] * 0.0018 + evaluations * params["eval_images"] * 0.0004)
+    return float(params["forwards"] * params["batch_size"] * 0.0006 + evaluations * params["eval_images"] * 0.00026)
 
 
 @declare(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -147,7 +147,7 @@ def encode_all(tokenizer: Tokenizer, texts: Sequence[str], words: int) -> Ints:
     return ids
 
 
-#: What numbers of texts and of cells are rounded up to: a new size costs kernels that are made for each size a millisecond.
+#: What numbers of texts and of cells are rounded up to: kernels are made anew for each new size.
 MULTIPLE = 16
 
 
@@ -193,11 +193,10 @@ class Texts:
 
 
 @dataclass(frozen=True)
-class Window:
-    """The micro-batches between two optimizer steps, laid end to end.
+class Cut:
+    """The micro-batches between two optimizer steps, laid end to end, without their images.
 
     Attributes:
-        images: uint8, [micro-batches x batch size, 3, height, width], or as `pictures` has them.
         boxes: of all kept boxes, [boxes, 4], in the order of their images; on the host.
         image: which image each lies on, [boxes]; on the host.
         pooling: what they are pooled from.
@@ -209,7 +208,6 @@ class Window:
         sizes: how many boxes each micro-batch has.
     """
 
-    images: Tensor
     boxes: Tensor
     image: Tensor
     pooling: Pooling
@@ -219,6 +217,22 @@ class Window:
     both: Tensor | None
     kinds: int
     sizes: tuple[int, ...]
+
+    def to(self, device: torch.device) -> Cut:
+        """The same with what a model's output is indexed with on a device."""
+        expressions, captions = self.expressions.to(device), self.captions.to(device)
+        return replace(self, pooling=self.pooling.to(device), expressions=expressions, captions=captions)
+
+
+@dataclass(frozen=True)
+class Window(Cut):
+    """A `Cut` with its images.
+
+    Attributes:
+        images: uint8, [micro-batches x batch size, 3, height, width], or as `pictures` has them.
+    """
+
+    images: Tensor
 
 
 def windows(
@@ -244,42 +258,13 @@ def windows(
         range(0, len(data.which), span), _cuts(data, batch_size, accumulation, box_filter, min_area, side), strict=True
     ):
         if start >= first * batch_size:
-            yield cut.window(data, start, device, pictures)
-
-
-@dataclass(frozen=True)
-class _Cut:
-    """A window without its images, on the host."""
-
-    boxes: Tensor
-    image: Tensor
-    pooling: Pooling
-    zero: NDArray[np.bool_]
-    expressions: Texts
-    captions: Texts
-    both: Tensor | None
-    sizes: tuple[int, ...]
-    images: int
-
-    def window(self, data: TrainingSet, start: int, device: torch.device, pictures: Tensor | None) -> Window:
-        which = data.which[start : start + self.images]
-        images = torch.from_numpy(data.images[which]) if pictures is None else pictures[torch.from_numpy(which)]
-        return Window(
-            images=images.to(device),
-            boxes=self.boxes,
-            image=self.image,
-            pooling=self.pooling.to(device),
-            zero=self.zero,
-            expressions=self.expressions.to(device),
-            captions=self.captions.to(device),
-            both=self.both,
-            kinds=data.captions.shape[1],
-            sizes=self.sizes,
-        )
+            which = data.which[start : start + span]
+            images = torch.from_numpy(data.images[which]) if pictures is None else pictures[torch.from_numpy(which)]
+            yield Window(**vars(cut.to(device)), images=images.to(device))
 
 
 @lru_cache(maxsize=4)
-def _cuts(data: TrainingSet, batch_size: int, accumulation: int, box_filter: str, min_area: float, side: int) -> tuple[_Cut, ...]:
+def _cuts(data: TrainingSet, batch_size: int, accumulation: int, box_filter: str, min_area: float, side: int) -> tuple[Cut, ...]:
     """All windows of a training set; kept, since runs of one seed and filter cut it alike."""
     kept = keep(data.boxes, data.counts, box_filter, min_area)
     weights = cell_weights(torch.from_numpy(data.boxes[kept]), side, side)
@@ -292,7 +277,7 @@ def _cuts(data: TrainingSet, batch_size: int, accumulation: int, box_filter: str
         expressions = Texts.of(data.expressions[start + image, slot])
         whole = Texts.of(captions.reshape(-1, captions.shape[-1]))
         sizes = np.bincount(image // batch_size, minlength=-(-len(captions) // batch_size))
-        cut = _Cut(
+        cut = Cut(
             boxes=torch.from_numpy(data.boxes[start + image, slot]),
             image=owner,
             pooling=Pooling.of(weights[here], owner, MULTIPLE),
@@ -300,8 +285,8 @@ def _cuts(data: TrainingSet, batch_size: int, accumulation: int, box_filter: str
             expressions=expressions,
             captions=whole,
             both=expressions.with_(whole) if len(image) else None,
+            kinds=captions.shape[1],
             sizes=tuple(int(size) for size in sizes),
-            images=len(captions),
         )
         cuts.append(cut)
         before = here.stop

@@ -53,6 +53,7 @@ def _inputs(model: str, source: Source) -> Inputs:
         return Inputs(SceneTokenizer(), SCENE_WORDS, SMALL_IMAGE, SCENE_PIXELS)
     if model == SMALL:
         return Inputs(TrainedTokenizer(_texts(source)), PHOTO_WORDS, SMALL_IMAGE, CLIP_PIXELS)
+    _refuse_dropout(model)  # of a hub name it is only known here
     words = min(_setting(model, "text_config", "max_position_embeddings", CLIP_WORDS), CLIP_WORDS)
     tokenizer: Tokenizer
     if has_tokenizer(model):
@@ -88,6 +89,22 @@ def check_model(model: str) -> None:
         )
     if image_size(model) % _setting(model, "vision_config", "patch_size", 32):
         raise BadInput(f"params.model: {shown(model)} cuts its images into uneven patches; give a model whose patch_size fits")
+    _refuse_dropout(model)
+
+
+def _refuse_dropout(model: str) -> None:
+    """The towers' attention is computed without dropout, so a model that asks for it would not be trained as it says.
+
+    Raises:
+        BadInput: if it does.
+    """
+    for part in ("text_config", "vision_config"):
+        value = _value(model, part, "attention_dropout", 0)
+        if value != 0:
+            raise BadInput(
+                f"params.model: {shown(model)} has {part}.attention_dropout {shown(value)} in config.json, but the region "
+                "training drops nothing; set it to 0 there, or give a model that has 0"
+            )
 
 
 def model_fingerprint(model: str) -> str:
@@ -105,11 +122,16 @@ def _setting(model: str, part: str, key: str, default: int) -> int:
     Raises:
         BadInput: if it is something else.
     """
-    parts = _config(model).get(part) or {}
-    value = parts.get(key, default) if isinstance(parts, dict) else parts
+    value = _value(model, part, key, default)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise BadInput(f"params.model: {shown(model)} has {part}.{key} {shown(value)} in config.json; give a saved CLIPModel")
     return value
+
+
+def _value(model: str, part: str, key: str, default: int) -> Any:
+    """What a model's configuration says of a key; of a part that is no mapping, the part, which is no use for anything."""
+    parts = _config(model).get(part) or {}
+    return parts.get(key, default) if isinstance(parts, dict) else parts
 
 
 def _config(model: str) -> dict[str, Any]:

@@ -181,8 +181,8 @@ def _layer(layer: CLIPEncoderLayer, hidden: Tensor, asked: Tensor, unseen: Tenso
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, unseen: Tensor | None) -> Tensor:
-    """Attention, [n, heads, asked, dim]: on a CPU written out, as the fused kernel's backward pass takes six times as long there
-    in bf16, for sequences as short as these."""
+    """Attention, [n, heads, asked, dim]: on a CPU written out, as the fused kernel's backward pass is slow there in bf16,
+    for sequences as short as these."""
     if query.is_cuda:
         return functional.scaled_dot_product_attention(query, key, value, None if unseen is None else ~unseen)
     scores = query.shape[-1] ** -0.5 * query @ key.transpose(2, 3)
