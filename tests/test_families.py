@@ -1,7 +1,12 @@
 """Runs that do the same for a while are put one behind another, and blocks of seeds keep their order."""
 
+import pytest
+
 from ablate.design import PlannedRun, make_plan
+from ablate.errors import EngineError
 from ablate.families import least_steps, prefixes, tasks_of
+from ablate.forecast import forecast
+from ablate.records import Records
 from ablate.study import load_study
 from ablate.target import Prefix, load_target
 from tests.builders import open_plan, write_study
@@ -63,6 +68,23 @@ def test_what_each_must_do_itself_follows_from_the_run_before():
              for run in plan.runs}  # fmt: skip
     assert [least[(0, 2, start)] for start in (10, 30, 60, 100)] == [1, 0.9, 0.7, 0.4]
     assert [least[(1, 1, start)] for start in (30, 100)] == [1, 0.7]
+
+
+def broken(params):
+    return Prefix(f"rate {params['rate']}", {30: 1}[params["start"]], 100)
+
+
+@pytest.mark.parametrize(("wrong", "why"), [(broken, "100"), (lambda _: None, "'NoneType' object has no attribute 'family'")])
+def test_a_target_that_fails_at_it_is_one_line(tmp_path, wrong, why):
+    plan = open_plan({"shares": wrong}, fixes=FIXES, design={"seeds": 3}, sweeps=SWEEP)
+    said = rf"^tests.builders:nothing failed while saying what its runs have in common \(.*{why}\); mend it and run again$"
+    with pytest.raises(EngineError, match=said):
+        tasks_of(plan.runs, plan.target, "cpu")
+    with pytest.raises(EngineError, match=said):
+        least_steps(plan.runs, plan.target)
+    timed = open_plan({"shares": wrong, "seconds": lambda _: 1.0}, fixes=FIXES, design={"seeds": 3}, sweeps=SWEEP)
+    with pytest.raises(EngineError, match=said):
+        forecast(timed, Records(tmp_path))
 
 
 STUDY = {
