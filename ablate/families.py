@@ -34,7 +34,13 @@ def tasks_of(todo: Sequence[PlannedRun], target: Target, device: str, share: boo
         groups.setdefault(task.prefix.family or run.id, []).append(task)
     blocks = [list(block) for _, block in groupby(groups.values(), key=lambda group: group[0].seed)]
     ordered = [group for block in blocks for group in sorted(block, key=len, reverse=True)]
-    return [task for group in ordered for task in sorted(group, key=lambda task: task.prefix.point)]
+    return [task for group in ordered for task in _in_line(group)]
+
+
+def _in_line(group: Sequence[Task]) -> list[Task]:
+    """By growing point; the last knows that none comes behind it, so that what the family shared can be let go."""
+    *before, last = sorted(group, key=lambda task: task.prefix.point)
+    return [*before, replace(last, followed=False)]
 
 
 def prefixes(todo: Sequence[PlannedRun], target: Target) -> dict[str, Prefix]:
