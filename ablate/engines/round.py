@@ -139,7 +139,9 @@ class Round:
             return
         self._barren = 0
         event = self._attempts.after(result)
-        if isinstance(event, Retry):
+        if isinstance(event, Retry) and self._stop.asked:
+            event = self._attempts.given_up(job.task.run_id)
+        elif isinstance(event, Retry):
             self._again[job.task.run_id] = job.task
             self._back(job.task, event.alone)
         self._told.append(event)
