@@ -159,6 +159,7 @@ def _warnings(plan: Plan, kept: Mapping[str, Record]) -> list[str]:
         said.append("quick: a small budget, to see that the study works; not a verdict to act on")
     if not plan.target.declaration.metrics:
         said.append("the target declares no metrics: that they can be compared across arms is assumed")
+    said += plan.alike
     any_worth = plan.study.outcome.model_copy(update={"on_divergence": 0.0})  # a diverged run is there
     lost = np.flatnonzero(~np.isfinite(design_table(plan, kept, any_worth).values).all(axis=1)).tolist()
     if lost:

@@ -15,7 +15,7 @@ from ablate.analysis.verdict import ALPHA
 from ablate.arms import arms_of
 from ablate.errors import BadInput
 from ablate.fit import check_fit
-from ablate.points import SweepPoint, sweep_points
+from ablate.points import SweepPoint, alike_said, sweep_points
 from ablate.run import AGAIN, TWIN
 from ablate.sections import Params, ParamValue, Sweep
 from ablate.study import Study, override
@@ -169,6 +169,11 @@ class Plan:
     def planned(self) -> int:
         """How many runs the study takes, those still to be picked included."""
         return len(self.runs) + sum(self.to_ask.values())
+
+    @property
+    def alike(self) -> tuple[str, ...]:
+        """Which swept values are one training, a line each."""
+        return tuple(said for name, points in self.sweeps.items() for said in alike_said(name, points))
 
     def with_values(self, values: Mapping[str, Sequence[int | float]]) -> Plan:
         """The plan with the values that a sampler picked for some sweeps."""

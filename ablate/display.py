@@ -152,6 +152,7 @@ def plan(console: Console, seen: Forecast) -> None:
         rows.append(("contexts", f"the design again in {len(study.contexts)}: {', '.join(study.contexts)}"))
     for name, points in made.sweeps.items():
         rows.append((f"sweep {name}", sweep_text(study.sweeps[name], points)))
+    rows += [("warning", said) for said in made.alike]
     most = "at most " if seen.looks else ""
     cells = f"{len(made.cells)} cells{' and the values still to be picked' if made.to_ask else ''}"
     rows.append(("runs", f"{most}{made.planned} in {cells}; {most if seen.to_train else ''}{seen.to_train} to train"))

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ablate.design import Plan, PlannedRun
 from ablate.engines.base import Engine, Result, Retry, Task
-from ablate.errors import AblateError, BadInput, EngineError
+from ablate.errors import BadInput
 from ablate.families import tasks_of
 from ablate.mirror import Shows
 from ablate.records import Record, Records
 from ablate.source import note_source, source_of
 from ablate.stop import Stop
+from ablate.target import target_errors
 from ablate.telling import Telling
 
 if TYPE_CHECKING:
@@ -151,13 +152,8 @@ def prepare(engine: Engine, target: str, params: Sequence[Mapping[str, Any]]) ->
     Raises:
         EngineError: in one line, whatever the target raises.
     """
-    try:
+    with target_errors(target, "preparing what its runs share"):
         engine.prepare(target, params)
-    except AblateError:
-        raise
-    except Exception as error:  # whatever the target raises
-        why = str(error).strip().rpartition("\n")[2] or type(error).__name__
-        raise EngineError(f"{target} failed while preparing what its runs share ({why}); mend it and run again") from error
 
 
 def one_a_cell(runs: Sequence[PlannedRun]) -> list[PlannedRun]:

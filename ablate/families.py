@@ -13,7 +13,7 @@ from itertools import groupby
 
 from ablate.design import PlannedRun
 from ablate.engines.base import Task
-from ablate.target import Prefix, Target
+from ablate.target import Prefix, Target, target_errors
 
 
 def tasks_of(todo: Sequence[PlannedRun], target: Target, device: str, share: bool = True, profile: bool = False) -> list[Task]:
@@ -34,16 +34,26 @@ def tasks_of(todo: Sequence[PlannedRun], target: Target, device: str, share: boo
         groups.setdefault(task.prefix.family or run.id, []).append(task)
     blocks = [list(block) for _, block in groupby(groups.values(), key=lambda group: group[0].seed)]
     ordered = [group for block in blocks for group in sorted(block, key=len, reverse=True)]
-    return [task for group in ordered for task in sorted(group, key=lambda task: task.prefix.point)]
+    return [task for group in ordered for task in _in_line(group)]
+
+
+def _in_line(group: Sequence[Task]) -> list[Task]:
+    """By growing point; the last knows that none comes behind it, so that what the family shared can be let go."""
+    *before, last = sorted(group, key=lambda task: task.prefix.point)
+    return [*before, replace(last, followed=False)]
 
 
 def prefixes(todo: Sequence[PlannedRun], target: Target) -> dict[str, Prefix]:
     """What each run has in common with others of these, by run id; only of runs that have something.
 
     The runs that check the study are none of them: that a run repeats bit for bit is seen by training it from its start.
+
+    Raises:
+        EngineError: in one line, whatever the target raises.
     """
     read = target.declaration.shares
-    found = {run.id: _of_seed(read(run.cell.params), run.seed) for run in todo if not run.aside} if read else {}
+    with target_errors(target.name, "saying what its runs have in common"):
+        found = {run.id: _of_seed(read(run.cell.params), run.seed) for run in todo if not run.aside} if read else {}
     many = Counter(prefix.family for prefix in found.values())
     return {run_id: prefix for run_id, prefix in found.items() if prefix.family and many[prefix.family] > 1}
 
@@ -53,7 +63,11 @@ def _of_seed(prefix: Prefix, seed: int) -> Prefix:
 
 
 def least_steps(todo: Sequence[PlannedRun], target: Target) -> Mapping[str, float]:
-    """The share of its steps that each run must do itself where all that can be shared is, by run id; 1 where it is not named."""
+    """The share of its steps that each run must do itself where all that can be shared is, by run id; 1 where it is not named.
+
+    Raises:
+        EngineError: in one line, whatever the target raises.
+    """
     found = sorted(prefixes(todo, target).items(), key=lambda item: item[1].point)
     done: dict[str, int] = {}
     left = {}

@@ -45,12 +45,19 @@ def write_atomic(path: Path, content: bytes, durable: bool = True) -> None:
 
 
 def write_together(files: Mapping[Path, bytes], durable: bool = True, folder: bool = True) -> None:
-    """The same of several files, which are moved in their order: the last is never there without the others.
+    """The same of several files, moved in their order: while the machine is up, the last is never there without the others.
 
-    They are brought to disk at once, as that takes hardly longer than one.
+    They are brought to disk at once, as that takes hardly longer than one. All contents are there before the first is moved, so
+    a machine that goes down leaves each file old or new, and whole. Which of the moves outlive it is not settled: those to
+    different folders may be kept in any order, so the last may be there with others of before, or without them. Who reads them
+    must see whether they belong together.
 
     Args:
-        folder: whether the move must outlive the machine too, and not the content alone.
+        folder: whether the moves must outlive the machine too once this returns, and not the contents alone.
+
+    Raises:
+        StorageError: if the disk or the folder takes one not. Where that was met while writing, nothing has changed; where a move
+            failed, those before it in the order are made and stay, and those from it on are not. No temporary file is left.
     """
     parts = {path: path.with_name(path.name + PART) for path in files}
     with _cleared(list(parts.values())):
@@ -164,3 +171,19 @@ def one_line(folder: Path, kept: Callable[[], str]) -> Iterator[None]:
 def _of_folder(error: StorageError, folder: Path, kept: Callable[[], str]) -> StorageError:
     inside = re.escape(str(folder)) + r"/[^\s()]+"
     return StorageError(re.sub(inside, lambda _: str(folder), error.what), error.remedy, kept())
+
+
+def withdraw(made: list[Path]) -> None:
+    """Delete the first of some folders that were made, and those above it as far as nobody else put anything there."""
+    shutil.rmtree(made[0])
+    with suppress(OSError):
+        for folder in made[1:]:
+            folder.rmdir()
+
+
+def delete(path: Path) -> None:
+    """A folder with all in it, if there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

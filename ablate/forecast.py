@@ -78,6 +78,7 @@ class Forecast:
             },
             "looks": [asdict(look) for look in self.looks] or None,
             "look": self.place or None,
+            "warnings": list(plan.alike),
             **self.designs.as_json(),
         }
 

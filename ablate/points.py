@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ablate.analysis.layout import Arm
@@ -22,6 +22,7 @@ class SweepPoint:
         seeds: over how many paired seeds.
         toggled: of each fix that the sweep toggles, the cell with that fix turned the other way.
         covered: of each further fix, the same where it is an arm of the design, and so trained anyway.
+        alike: further values of the sweep that are this very training.
     """
 
     value: float
@@ -29,6 +30,7 @@ class SweepPoint:
     seeds: int
     toggled: Mapping[str, str] = field(default_factory=dict)
     covered: Mapping[str, str] = field(default_factory=dict)
+    alike: tuple[float, ...] = ()
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -66,7 +68,20 @@ def sweep_points(cells: Resolver, name: str, values: Sequence[int | float], arms
         raise BadInput(
             f"sweeps.{name}.param: {shown(sweep.param)} changes nothing between some of {shown(sweep.values)}; name another param"
         )
-    return tuple(point for point in points if first[point.cell] is point)
+    alike: dict[str, list[float]] = {}
+    for point in points:
+        alike.setdefault(point.cell, []).append(point.value)
+    return tuple(replace(point, alike=tuple(alike[point.cell][1:])) for point in points if first[point.cell] is point)
+
+
+def alike_said(name: str, points: Sequence[SweepPoint]) -> list[str]:
+    """`sweeps.warmup: 80 and 200 are the same training as 40`, of each point of a sweep that stands for others too."""
+    return [f"sweeps.{name}: {_listed(point.alike)} the same training as {point.value:g}" for point in points if point.alike]
+
+
+def _listed(values: Sequence[float]) -> str:
+    *most, last = (f"{value:g}" for value in values)
+    return f"{', '.join(most)} and {last} are" if most else f"{last} is"
 
 
 def held(study: Study, sweep: Sweep) -> Arm:

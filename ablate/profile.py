@@ -35,7 +35,7 @@ class Stint:
     @classmethod
     def of(cls, record: Record) -> Stint:
         """Of a record, profiled or not."""
-        seconds = sum(record.phases.values()) if record.phases else record.seconds
+        seconds = sum(record.phases.values()) if record.phases else record.spent
         # A worker that died said not who it was, and had nothing else in hand afterwards.
         worker = record.worker or record.run_id
         return cls(record.run_id, worker, record.started, record.started + seconds, record.cpu, record.phases)

@@ -85,17 +85,12 @@ class Blocks:
         return True
 
 
-def complete_seeds(plan: Plan, kept: Mapping[str, Record]) -> tuple[int, ...]:
-    """The seeds of which every arm has an outcome."""
-    return Blocks(plan, kept).complete
-
-
 def provisional(plan: Plan, kept: Mapping[str, Record], complete: tuple[int, ...]) -> Provisional | None:
     """The verdict over the complete blocks; None of fewer than two, and where it would be withheld.
 
     Args:
         kept: the records of its runs.
-        complete: as `complete_seeds` gives them.
+        complete: its seeds of which every arm has an outcome (`Blocks`).
     """
     if len(complete) < 2:
         return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import uuid
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablate.engines.base import Result
-from ablate.errors import AblateError, BadInput
-from ablate.files import one_line, storage_error, storage_errors, write_atomic, write_together
+from ablate.errors import AblateError, BadInput, StorageError
+from ablate.files import delete, one_line, storage_error, storage_errors, withdraw, write_atomic, write_together
 from ablate.links import FILE, Links
 from ablate.record import Record, as_json, from_json, outcome_of, reason, record_of
 from ablate.run import AGAIN, TWIN
@@ -54,6 +53,7 @@ class Records:
         self.left_out: frozenset[str] = frozenset()
         self._links = Links(out)
         self._locked: _Inode = None
+        self._given_up = False
         # What was read stays, as long as its file is the same: one command asks for each record and curve several times.
         self._read_records: dict[str, tuple[_Stamp, Record]] = {}
         self._read_series: dict[str, tuple[_Stamp, Series]] = {}
@@ -170,15 +170,15 @@ class Records:
 
         missing = [folder for folder in (self.out, *self.out.parents) if not folder.exists()]  # itself first
         with one_line(self.out, lambda: self._kept(planned)), hold(self.out):
-            self._locked = _lock_of(self.out)
+            self._locked, self._given_up = _lock_of(self.out), False
             try:
                 yield
             except BadInput:
                 if missing and not self._used():
-                    _withdraw(missing)
+                    withdraw(missing)
                 raise
             finally:
-                self._locked = None
+                self._locked, self._given_up = None, True
 
     def _used(self) -> bool:
         """Whether there is a record of any kind in the folder, or another study's folder."""
@@ -231,9 +231,9 @@ class Records:
             aside.mkdir(exist_ok=True)
             for name in ("runs", "checks", "curves", "artifacts", DAMAGED, self.asked.name, self.sittings.name, FILE):
                 if (self.out / name).exists():
-                    _delete(aside / name)
+                    delete(aside / name)
                     os.replace(self.out / name, aside / name)
-            _delete(aside)
+            delete(aside)
 
     def tidy(self) -> None:
         """Put in order what only grows."""
@@ -245,10 +245,14 @@ class Records:
             self.forget()
 
     def mark_running(self, run_ids: list[str]) -> None:
-        """Note what is being trained now, for `status`."""
+        """Note what is being trained now, for `status`.
+
+        Raises:
+            StorageError: if it can't be written, or the folder was held and is no more: another may hold it.
+        """
         from ablate.holder import this_process
 
-        self._see_to_folder()
+        self._see_to_lock()
         now = this_process()
         noted = {"pid": now.pid, "host": now.host, "born": now.born, "runs": run_ids}
         write_atomic(self._running, json.dumps(noted).encode(), durable=False)
@@ -267,13 +271,17 @@ class Records:
     def add(self, result: Result, trial: int | None = None, source: str = "") -> Record:
         """Keep a result: curves and artifacts first, the record last, so that a record is never without them.
 
+        A machine that goes down within may leave the record alone, as moves to several folders outlive it in any order: it knows
+        the sizes and checksums of what belongs to it, so that it counts as missing when it is loaded (`read`, `intact`).
+
         Args:
             result: of a run that ended.
             trial: its number in Optuna, where it has one already.
             source: what it was trained by (`source`).
 
         Raises:
-            StorageError: if it can't be written; nothing of it is left then.
+            StorageError: if it can't be written. There is no record then, and none of an attempt before; curves or artifacts that
+                were moved already may lie there, count for nothing, and go with the next attempt.
         """
         self._see_to_folder()
         run_id = result.run_id
@@ -286,7 +294,7 @@ class Records:
         with storage_errors(path):  # of an attempt before: its record first, which would not fit what is written now
             path.unlink(missing_ok=True)
             self._file(run_id, CURVES).unlink(missing_ok=True)
-            _delete(self.place("artifacts", run_id) / run_id)
+            delete(self.place("artifacts", run_id) / run_id)
         write_together({self._file(run_id, name): content for name, content in files.items()} | {path: as_json(record)})
         if self._links.of(record) != record:  # of an attempt at the same time, by the clock
             self._links.add([record])
@@ -304,9 +312,19 @@ class Records:
             self._links.add([record])
 
     def link(self, records: Sequence[Record]) -> None:
-        """Note where runs are known: the `trial` and `mlflow` of their records. They are not written again (`links`)."""
-        self._see_to_folder()
+        """Note where runs are known: the `trial` and `mlflow` of their records. They are not written again (`links`).
+
+        Raises:
+            StorageError: if it can't be written, or the folder was held and is no more: another may hold it.
+        """
+        self._see_to_lock()
         self._links.add(records)
+
+    def _see_to_lock(self) -> None:
+        """See that nothing is noted late: what a thread has still in hand when the folder was given up."""
+        if self._given_up:
+            raise StorageError(f"no longer held: {self.out} may be written by another by now", "wait for it")
+        self._see_to_folder()
 
     def _see_to_folder(self) -> None:
         """See that the folder is still the one that was locked: another would be written to by two."""
@@ -361,22 +379,6 @@ def _lock_of(out: Path) -> _Inode:
             found = os.stat(path)
             return found.st_dev, found.st_ino
     return None
-
-
-def _withdraw(made: list[Path]) -> None:
-    """Delete the first of some folders that were made, and those above it as far as nobody else put anything there."""
-    shutil.rmtree(made[0])
-    with suppress(OSError):
-        for folder in made[1:]:
-            folder.rmdir()
-
-
-def _delete(path: Path) -> None:
-    """A folder with all in it, if there is one."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 _Inode = tuple[int, int] | None

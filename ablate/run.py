@@ -50,6 +50,7 @@ class Run:
         phases: the clock of a run that is profiled.
         family: runs of the same one do the same up to a point that their params give (`Declaration.shares`), so that one may go
             on from where another came to; empty where a run is to be trained from its start.
+        followed: whether another of them may come behind it; where none does, nothing is to be kept for it.
         steps: how many steps it has done, those taken over included; a target that declares `shares` counts them here.
         shared: how many of them were taken over. `shared_seconds`: what they took the run that did them.
     """
@@ -61,6 +62,7 @@ class Run:
     beat: Callable[[], None] | None = None
     phases: Phases | None = field(default=None, repr=False, compare=False)
     family: str = ""
+    followed: bool = True
     steps: int = 0
     shared: int = 0
     shared_seconds: float = 0.0

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ablate.collecting import importing
-from ablate.errors import BadInput
+from ablate.errors import AblateError, BadInput, EngineError
 from ablate.shown import shown
 from ablate.study import suggest
 
@@ -132,6 +132,26 @@ class Target:
         """The function with the file that it was imported from: the one thing of a study file that is run."""
         module = sys.modules.get(self.name.partition(":")[0])
         return f"{self.name} ({getattr(module, '__file__', None) or 'built in'})"
+
+
+@contextmanager
+def target_errors(name: str, doing: str) -> Iterator[None]:
+    """Whatever a target raises within is one line.
+
+    Args:
+        name: the target's.
+        doing: what it was asked for: `preparing what its runs share`.
+
+    Raises:
+        EngineError: of that line.
+    """
+    try:
+        yield
+    except AblateError:
+        raise
+    except Exception as error:  # whatever the target raises
+        why = str(error).strip().rpartition("\n")[2] or type(error).__name__
+        raise EngineError(f"{name} failed while {doing} ({why}); mend it and run again") from error
 
 
 def load_target(name: str) -> Target:

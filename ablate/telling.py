@@ -6,10 +6,10 @@ is killed in between, `reconcile` finds what it lacks.
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 from typing import Protocol
 
 from ablate.design import PlannedRun
@@ -36,7 +36,8 @@ class Telling:
         trials: used by the thread alone meanwhile.
         told: is called by the thread with runs that ended, once Optuna was told of them, and with the numbers of their trials:
             run id → number, of those that have one.
-        note: is called by it with what is in training (run ids), whenever that has changed.
+        note: is called by it with what is in training (run ids), whenever that has changed. `status` alone reads it: where the
+            folder takes it not, that is said once, and tried again when it changes next.
     """
 
     def __init__(
@@ -47,7 +48,9 @@ class Telling:
         self._events = deque[Event]()
         self._numbers: dict[str, int] = {}
         self._training: dict[str, None] = {}
-        self._closed = False
+        self._closed = self._unnoted = False
+        self._folder = Lock()  # held by the thread while it writes to the folder
+        self._left = False
         self._error: BaseException | None = None
         self._thread = Thread(target=self._work, name="telling", daemon=True)
 
@@ -56,7 +59,8 @@ class Telling:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Wait until all is told, but not for long where something ended the study.
+        """Wait until all is told, but not for long where something ended the study. Behind this the folder may be another's:
+        a thread that still waits for Optuna's storage then writes nothing there any more.
 
         Raises:
             StorageError: if the folder took the numbers not.
@@ -64,20 +68,27 @@ class Telling:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._thread.join(CLOSING if kind else None)
-        if not self._thread.is_alive():
-            with suppress(StorageError):  # where something else has gone wrong
-                self._note([])
+        try:
+            self._thread.join(CLOSING if kind else None)
+        finally:
+            with self._folder:
+                self._left = True
+                self._noted([])
         if not kind:
             self._check()
 
     def start(self, run: PlannedRun) -> None:
-        """Tell that a run started."""
+        """Tell that a run started. What the thread has met is not said here: a result may wait behind, to be recorded first."""
         self._add(run, None)
 
     def finish(self, run: PlannedRun, record: Record) -> None:
-        """Tell that a run ended."""
+        """Tell that a run ended, once it is recorded.
+
+        Raises:
+            StorageError: if the folder took the numbers not that were to be noted before.
+        """
         self._add(run, record)
+        self._check()
 
     def number(self, run: PlannedRun) -> int | None:
         """Of the trial of a run in training, as far as it is known yet."""
@@ -85,7 +96,6 @@ class Telling:
             return self._numbers.get(run.id)
 
     def _add(self, run: PlannedRun, record: Record | None) -> None:
-        self._check()
         with self._changed:
             self._events.append((run, record))
             self._changed.notify_all()
@@ -120,7 +130,10 @@ class Telling:
             self._training.pop(run.id, None)
             if record is None:
                 self._training[run.id] = None
-        self._note(list(self._training))
+        with self._folder:
+            if self._left:
+                return
+            self._noted(list(self._training))
         design = [event for event in events if not event[0].aside]  # Optuna holds no runs that only check the study
         numbers = self._trials.tell(design) if design else {}
         ended = [(run, record) for run, record in design if record is not None]
@@ -128,4 +141,14 @@ class Telling:
             self._numbers |= numbers
             for run, _ in ended:
                 self._numbers.pop(run.id, None)
-        self._told(ended, numbers)
+        with self._folder:
+            if not self._left:
+                self._told(ended, numbers)
+
+    def _noted(self, training: list[str]) -> None:
+        try:
+            self._note(training)
+        except StorageError as error:
+            if not self._unnoted:
+                self._unnoted = True
+                warnings.warn(f"`status` isn't told what is in training ({error.what}); the study goes on", stacklevel=2)

@@ -92,16 +92,11 @@ class Trials:
         mine = {trial.key for trial in rows.read(self._storage, self._study) if self._mine(trial)}
         self._rebuild([trial for trial in self._trials() if trial._trial_id not in mine])
 
-    def start(self, run: PlannedRun) -> int | None:
-        """Open a trial for a run, or take up the one that an interruption left open. Returns its number, if there is one."""
-        return self.tell([(run, None)]).get(run.id)
-
-    def finish(self, run: PlannedRun, record: Record) -> int | None:
-        """Close the run's trial with its outcome, or as failed. Returns its number, if there is one."""
-        return self.tell([(run, record)]).get(run.id)
-
     def tell(self, events: Sequence[Event]) -> dict[str, int]:
         """Tell of several runs at once, in one transaction: of each that it started (no record), or that it ended.
+
+        A run that starts has a trial opened, or takes up the one that an interruption left open; one that ended has it closed
+        with its outcome, or as failed.
 
         Args:
             events: one a run.

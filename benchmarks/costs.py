@@ -156,8 +156,8 @@ def _steps(plan: Plan, results: list[Result], records: Records, trials: Trials, 
 
     def finish() -> None:
         run = next(left["finish"])
-        trials.start(run)
-        trials.finish(run, records.load()[run.id])
+        trials.tell([(run, None)])
+        trials.tell([(run, records.load()[run.id])])
 
     def mirror() -> None:
         run = next(left["mirror"])

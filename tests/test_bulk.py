@@ -21,7 +21,16 @@ def points(last=400):
         Metric("once", 3.0, 1000, 7),
         Metric("twice", 1.0, 1000, 7),
         Metric("twice", 1.0, 1000, 7),
+        *together("nan first", math.nan, -2.0),  # at one step and time
+        *together("nan last", -2.0, math.nan),
+        *together("nan least", 3.0, math.nan, 2.0),
+        *together("nan alike", math.nan, 0.0),
+        *together("infinite", 1.0, math.inf, math.nan, -math.inf),
     ]
+
+
+def together(name, *values):
+    return [Metric(name, value, 1000, 7) for value in values]
 
 
 def said(store, run):

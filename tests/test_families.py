@@ -1,9 +1,20 @@
 """Runs that do the same for a while are put one behind another, and blocks of seeds keep their order."""
 
+import io
+
+import pytest
+from rich.console import Console
+
+from ablate import display
+from ablate.assess import assess
 from ablate.design import PlannedRun, make_plan
+from ablate.errors import EngineError
 from ablate.families import least_steps, prefixes, tasks_of
+from ablate.forecast import forecast
+from ablate.records import Records
 from ablate.study import load_study
 from ablate.target import Prefix, load_target
+from ablate.written import verdict_json
 from tests.builders import open_plan, write_study
 
 FIXES = {"late": {"off": {"start": 100}, "on": {"start": 30}}, "fast": {"off": {"rate": 1}, "on": {"rate": 2}}}
@@ -65,6 +76,23 @@ def test_what_each_must_do_itself_follows_from_the_run_before():
     assert [least[(1, 1, start)] for start in (30, 100)] == [1, 0.7]
 
 
+def broken(params):
+    return Prefix(f"rate {params['rate']}", {30: 1}[params["start"]], 100)
+
+
+@pytest.mark.parametrize(("wrong", "why"), [(broken, "100"), (lambda _: None, "'NoneType' object has no attribute 'family'")])
+def test_a_target_that_fails_at_it_is_one_line(tmp_path, wrong, why):
+    plan = open_plan({"shares": wrong}, fixes=FIXES, design={"seeds": 3}, sweeps=SWEEP)
+    said = rf"^tests.builders:nothing failed while saying what its runs have in common \(.*{why}\); mend it and run again$"
+    with pytest.raises(EngineError, match=said):
+        tasks_of(plan.runs, plan.target, "cpu")
+    with pytest.raises(EngineError, match=said):
+        least_steps(plan.runs, plan.target)
+    timed = open_plan({"shares": wrong, "seconds": lambda _: 1.0}, fixes=FIXES, design={"seeds": 3}, sweeps=SWEEP)
+    with pytest.raises(EngineError, match=said):
+        forecast(timed, Records(tmp_path))
+
+
 STUDY = {
     "name": "trial",
     "target": "ablate.targets.region_clip:train",
@@ -86,6 +114,31 @@ def test_swept_warm_ups_that_outlast_the_training_are_one_point(tmp_path):
     quick = region(tmp_path, quick=True)
     assert [point.value for point in quick.sweeps["warmup"]] == [0, 100]
     assert [quick.cells[point.cell].params["bank_warmup"] for point in quick.sweeps["warmup"]] == [0, 96]
+
+
+def test_swept_values_that_are_one_training_are_named_wherever_they_are_asked_for(tmp_path):
+    fixes = {"scale": {"off": {"logit_scale_init": 2.6592}, "on": {"logit_scale_init": 4.6052}}}
+    more = {**STUDY, "fixes": fixes, "sweeps": {"warmup": {**STUDY["sweeps"]["warmup"], "values": [8, 16, 40, 80, 200]}}}
+    study = load_study(write_study(tmp_path, more))
+    plan, records = make_plan(study, load_target(study.target), params={"forwards": 40}), Records(tmp_path / "out")
+    said = "sweeps.warmup: 80 and 200 are the same training as 40"
+    assert [(point.value, point.alike) for point in plan.sweeps["warmup"]] == [(8, ()), (16, ()), (40, (80, 200))]
+    seen = forecast(plan, records)
+    assert seen.as_json()["warnings"] == [said]
+    console = Console(file=io.StringIO(), width=200)
+    display.plan(console, seen)
+    assert f"warning           {said}\n" in console.file.getvalue()
+    assert said in verdict_json(assess(plan, records))["warnings"]
+    assert region(tmp_path).alike == ("sweeps.warmup: 900 is the same training as 400",)
+    whole = make_plan(study, load_target(study.target))
+    assert (whole.alike, forecast(whole, records).as_json()["warnings"]) == ((), [])
+
+
+def test_the_last_of_a_family_knows_that_none_follows():
+    plan = made()
+    tasks = tasks_of([*plan.runs, *plan.checks], plan.target, "cpu")
+    ends = {task.prefix.family: task.run_id for task in tasks if task.prefix.family}
+    assert [task.run_id for task in tasks if task.prefix.family and not task.followed] == list(ends.values())
 
 
 def test_the_first_study_shares_its_warm_ups(tmp_path):

@@ -49,6 +49,15 @@ def test_a_worker_that_had_nothing_counts_as_idle() -> None:
     assert profile(*TWO, sat=(sitting(0, workers=3),)).idle == 10
 
 
+def test_a_run_that_was_not_profiled_was_in_hand_for_what_it_did_itself() -> None:
+    whole = record("b-0", 5, 10, "x", profiled=False)
+    forked = replace(whole, steps=100, shared=60, shared_seconds=6.0)
+    found = profile(TWO[0], TWO[1], forked)
+    assert found.phases[0].busy == 4 + 6 + 4
+    assert (found.capacity, found.idle) == (16, 2)
+    assert profile(TWO[0], TWO[1], whole).phases[0].busy == 4 + 6 + 10
+
+
 def test_a_worker_that_died_shares_a_lane_with_the_one_in_its_place() -> None:
     died = replace(record("c-0", 5, 1, "", 0.0, profiled=False), state="failed")
     found = profile(record("a-0", 1, 4, "x"), record("a-1", 1, 8, "y"), died, record("b-0", 6.5, 2, "z"))

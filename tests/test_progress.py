@@ -15,7 +15,7 @@ from ablate.design import Plan, PlannedRun
 from ablate.display_verdict import provisional_lines
 from ablate.engines.base import Result, Retry
 from ablate.progress import Progress
-from ablate.provisional import Blocks, complete_seeds, line, provisional
+from ablate.provisional import Blocks, line, provisional
 from ablate.records import Records
 from ablate.report.rows import estimate
 from ablate.stages import verdict_at
@@ -140,7 +140,7 @@ def test_nothing_is_said_where_the_verdict_would_be_withheld(tmp_path):
     told = [(run, state, score) for run, state, score in scores(made.runs)]
     lost = [(run, "diverged" if run == made.runs[3] else state, score) for run, state, score in told]
     sitting = Sitting(made, tmp_path / "diverged").carry_out(lost)
-    assert complete_seeds(made, sitting.records.load()) == (1, 2)
+    assert Blocks(made, sitting.records.load()).complete == (1, 2)
     assert not any("PROVISIONAL" in text for text in sitting.frame())
     mixed = {run.cell.id: run.cell.fixes["good"] for run in made.runs}
     same = [(run, "completed", 2.0 * mixed[run.cell.id] + run.seed) for run in made.runs]  # `bad` changes nothing
@@ -233,7 +233,7 @@ def test_blocks_are_complete_once_every_arm_has_an_outcome_in_whatever_order(tmp
         assert blocks.add(run.id, kept[run.id]) == (blocks.complete != before)
         now = {key: record for key, record in kept.items() if record.state == "completed"}
         whole = [seed for seed in range(4) if all(f"{arm}-{seed}" in now for arm in made.arm_ids())]
-        assert set(whole) <= set(blocks.complete) == set(complete_seeds(made, now)) | set(before)
+        assert set(whole) <= set(blocks.complete) == set(Blocks(made, now).complete) | set(before)
     assert blocks.complete == (0, 1, 2, 3)
 
 

@@ -1,6 +1,7 @@
 """Whose folder it is: one that was made for bad input goes again, and nothing of another study with it."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,19 @@ def test_a_folder_that_takes_the_place_of_the_locked_one_is_never_written_to(tmp
     with pytest.raises(StorageError, match=r"gone: .*out was deleted or moved"), records.lock():
         _add_after(records, replace)
     assert not (records.out / "runs").exists()
+
+
+def test_what_is_noted_late_is_refused_once_the_folder_is_given_up(tmp_path: Path) -> None:
+    records = Records(tmp_path / "out")
+    kept = records.add(result("cell-0"))
+    records.link([replace(kept, trial=1)])  # nobody held it yet
+    with records.lock():
+        records.mark_running(["cell-1"])
+    before = {path: path.stat().st_mtime_ns for path in records.out.rglob("*")}
+    for note in (lambda: records.link([replace(kept, trial=2)]), lambda: records.mark_running([])):
+        with pytest.raises(StorageError, match=r"no longer held: .*out may be written by another"):
+            note()
+    assert {path: path.stat().st_mtime_ns for path in records.out.rglob("*")} == before
+    with records.lock():
+        records.link([replace(kept, trial=2)])
+    assert records.load()["cell-0"].trial == 2

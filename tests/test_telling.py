@@ -6,6 +6,7 @@ import gc
 import threading
 import weakref
 from collections import Counter
+from contextlib import suppress
 
 import numpy as np
 import optuna
@@ -16,7 +17,7 @@ from ablate.driver import Driver, default_storage
 from ablate.engines.attempts import Attempts
 from ablate.engines.base import Limits, Result, Retry
 from ablate.engines.inline import InlineEngine
-from ablate.errors import StorageError
+from ablate.errors import EngineError, StorageError
 from ablate.mirror import NullMirror
 from ablate.records import Record, Records
 from ablate.series import Room, Series
@@ -130,6 +131,72 @@ def test_what_the_folder_does_not_take_ends_the_study_with_its_own_error(tmp_pat
         Telling(Trials(default_storage(tmp_path), made), full, lambda _: None) as telling,
     ):
         telling.finish(made.runs[0], ended(made.runs[0]))
+
+
+def test_a_thread_that_failed_is_heard_of_at_an_end_and_not_at_a_start(tmp_path):
+    made = study(2)
+
+    def full(ended, numbers):
+        raise StorageError("disk full: out", "make space")
+
+    telling = Telling(Trials(default_storage(tmp_path), made), full, lambda _: None).__enter__()
+    telling.finish(made.runs[0], ended(made.runs[0]))
+    telling._thread.join(30)
+    telling.start(made.runs[1])  # a result may wait behind, to be recorded
+    with pytest.raises(StorageError, match="disk full: out"):
+        telling.finish(made.runs[1], ended(made.runs[1]))
+    with pytest.raises(StorageError, match="disk full: out"):
+        telling.__exit__(None)
+
+
+def test_a_note_for_status_that_cannot_be_written_ends_no_study_and_is_tried_again(tmp_path):
+    made, records = study(4), Records(tmp_path / "out")
+    blocked = tmp_path / "out" / "running.json"
+
+    class Freeing(Silent):
+        def ended(self, run, record):
+            if blocked.is_dir() and len(told(default_storage(records.out))) > 1:  # the thread has met it
+                blocked.rmdir()
+
+    with records.lock():
+        blocked.mkdir()
+        driver = Driver(made, records, Trials(default_storage(records.out), made, records.identity()), NullMirror())
+        with pytest.warns(UserWarning, match=r"`status` isn't told .*running.json.*the study goes on") as said:
+            driver.train(made.runs, InlineEngine(), Freeing())
+    assert len(said) == 1
+    assert {record.state for record in Records(records.out).load().values()} == {"completed"}
+    assert len(records.load()) == len(made.runs)
+    assert blocked.is_file()
+
+
+def test_nothing_is_written_to_a_folder_that_was_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("ablate.telling.CLOSING", 0.1)
+    made, records, busy, asked = study(2), Records(tmp_path / "out"), threading.Event(), threading.Event()
+    trials = Trials(default_storage(tmp_path), made)
+    driver = Driver(made, records, trials, NullMirror())
+
+    class Slow:
+        """A database that answers late."""
+
+        def tell(self, events):
+            asked.set()
+            assert busy.wait(30)
+            return trials.tell(events)
+
+    telling = Telling(Slow(), driver._told, records.mark_running)
+    with records.lock(), suppress(EngineError), telling:
+        for run in made.runs[:2]:
+            telling.finish(run, records.add(Result(run.id, "completed", 1e9, 1.0, {"score": 1.0})))
+        assert asked.wait(30)
+        telling.start(made.runs[2])
+        raise EngineError("ray is gone")
+    with Records(tmp_path / "out").lock():
+        before = {path: path.stat().st_mtime_ns for path in records.out.rglob("*")}
+        busy.set()
+        telling._thread.join(30)
+        assert not telling._thread.is_alive()
+        assert {path: path.stat().st_mtime_ns for path in records.out.rglob("*")} == before
+    assert telling._error is None
 
 
 def test_trials_written_at_once_are_those_that_optunas_own_api_writes(tmp_path):

@@ -33,6 +33,16 @@ def records_of(runs=PLAN.runs, **changes):
     return {run.id: record(run, number, **changes) for number, run in enumerate(runs)}
 
 
+def start(trials, run):
+    """Tell that a run started; returns its trial's number, if there is one."""
+    return trials.tell([(run, None)]).get(run.id)
+
+
+def finish(trials, run, ended):
+    """The same, that it ended."""
+    return trials.tell([(run, ended)]).get(run.id)
+
+
 def read(url):
     return optuna.load_study(study_name=PLAN.name, storage=url).trials
 
@@ -68,17 +78,17 @@ def test_what_the_storage_lacks_is_told_in_the_order_in_which_it_ended(url):
 def test_what_a_killed_driver_left_open_is_taken_up_or_has_failed(url):
     killed = Trials(url, PLAN)
     for run in PLAN.runs[:3]:
-        killed.start(run)
-    killed.start(PLAN.runs[0])  # a retry is no other trial
+        start(killed, run)
+    start(killed, PLAN.runs[0])  # a retry is no other trial
     twice = Trials(url, PLAN)
-    twice.start(PLAN.runs[0])  # nobody told it that there is one
+    start(twice, PLAN.runs[0])  # nobody told it that there is one
     records = records_of(PLAN.runs[1:2])
     trials = Trials(url, PLAN)
     planned = [PLAN.runs[0], PLAN.runs[1]]
     assert trials.reconcile(planned, records) == {PLAN.runs[1].id: 1}
     assert [t.state for t in read(url)] == [RUNNING, COMPLETE, FAIL, FAIL]
-    assert trials.start(PLAN.runs[0]) == 0
-    assert trials.finish(PLAN.runs[0], record(PLAN.runs[0])) == 0
+    assert start(trials, PLAN.runs[0]) == 0
+    assert finish(trials, PLAN.runs[0], record(PLAN.runs[0])) == 0
 
 
 def test_trials_that_no_record_speaks_of_or_with_another_value_go(url):
@@ -91,32 +101,32 @@ def test_trials_that_no_record_speaks_of_or_with_another_value_go(url):
     assert values(url) == wanted(kept)
     assert numbers == {t.user_attrs["run_id"]: t.number for t in read(url)}
     assert numbers[other.id] == len(kept) - 1  # told again behind those that were right
-    trials.start(lost)
-    trials.finish(lost, records[lost.id])
+    start(trials, lost)
+    finish(trials, lost, records[lost.id])
     assert values(url) == wanted(kept | {lost.id: records[lost.id]})
 
 
 def test_a_failed_run_that_is_tried_again_has_a_trial_an_attempt(url):
     run = PLAN.runs[0]
     trials = Trials(url, PLAN)
-    trials.start(run)
-    trials.finish(run, record(run, state="failed"))
+    start(trials, run)
+    finish(trials, run, record(run, state="failed"))
     later = Trials(url, PLAN)
     assert later.reconcile(PLAN.runs, {run.id: record(run, state="failed")}) == {run.id: 0}
-    assert later.start(run) == 1
+    assert start(later, run) == 1
     killed = Trials(url, PLAN)
     killed.reconcile(PLAN.runs, {run.id: record(run, state="failed")})
-    assert killed.start(run) == 1
-    assert killed.finish(run, record(run)) == 1
+    assert start(killed, run) == 1
+    assert finish(killed, run, record(run)) == 1
     assert [t.state for t in read(url)] == [FAIL, COMPLETE]
 
 
 def test_two_folders_of_one_study_leave_each_others_trials(url):
     one, two = Trials(url, PLAN, "one"), Trials(url, PLAN, "two")
     mine, others = records_of(), records_of()
-    two.start(PLAN.runs[0])
+    start(two, PLAN.runs[0])
     one.reconcile(PLAN.runs, mine)
-    two.finish(PLAN.runs[0], others[PLAN.runs[0].id])
+    finish(two, PLAN.runs[0], others[PLAN.runs[0].id])
     before = two.reconcile(PLAN.runs, others)
     assert values(url, "one") == values(url, "two") == wanted(mine)
     assert sorted(t.number for t in read(url)) == list(range(2 * len(PLAN.runs)))
@@ -129,11 +139,11 @@ def test_two_folders_of_one_study_leave_each_others_trials(url):
 
 def test_a_driver_finds_its_trials_again_after_another_folder_made_the_study_anew(url):
     mine, two = Trials(url, PLAN, "one"), Trials(url, PLAN, "two")
-    two.start(PLAN.runs[1])
-    mine.start(PLAN.runs[0])
+    start(two, PLAN.runs[1])
+    start(mine, PLAN.runs[0])
     two.forget()
-    assert mine.finish(PLAN.runs[0], record(PLAN.runs[0], 5)) == 0
-    assert mine.start(PLAN.runs[1]) == 1
+    assert finish(mine, PLAN.runs[0], record(PLAN.runs[0], 5)) == 0
+    assert start(mine, PLAN.runs[1]) == 1
     assert values(url) == {PLAN.runs[0].id: 5.0}
 
 
@@ -169,7 +179,7 @@ def test_a_full_disk_stops_no_training_and_is_told_of_later(tmp_path):
         ):
             told = trials.reconcile(PLAN.runs, records)
         assert told == {}
-        assert trials.start(PLAN.runs[0]) is None  # left alone, without another word
+        assert start(trials, PLAN.runs[0]) is None  # left alone, without another word
         (folder / "filler").unlink()
         assert len(trials.reconcile(PLAN.runs, records)) == len(records)
         assert values(f"sqlite:///{folder}/optuna.db") == wanted(records)
@@ -184,13 +194,13 @@ def server():
 def test_a_server_that_goes_away_is_told_of_later(server):
     records, url = records_of(), server.url()
     trials = Trials(url, PLAN, "mine")
-    trials.start(PLAN.runs[0])
+    start(trials, PLAN.runs[0])
     admin = psycopg.connect(url.replace("+psycopg", "").replace("/ablate", "/postgres"), autocommit=True)
     admin.execute("ALTER DATABASE ablate ALLOW_CONNECTIONS false")
     admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'ablate'")
     with pytest.warns(UserWarning, match="Optuna's storage can't be written") as told:
-        assert trials.finish(PLAN.runs[0], records[PLAN.runs[0].id]) is None
-    assert trials.start(PLAN.runs[1]) is None
+        assert finish(trials, PLAN.runs[0], records[PLAN.runs[0].id]) is None
+    assert start(trials, PLAN.runs[1]) is None
     with pytest.raises(BadInput, match=r"--storage: .* can't be opened .*; give an SQLAlchemy URL that can") as refused:
         Trials(url, PLAN, "mine")
     assert "SECRETPW" not in f"{told[0].message}{refused.value}"

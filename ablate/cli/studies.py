@@ -125,6 +125,8 @@ def _opened(asked: Asked, held: ExitStack) -> tuple[Plan, Driver, Mirror | NullM
         trials.forget()
         records.keep_to(plan.fingerprints())
     say(f"target {plan.target.described}")
+    for alike in plan.alike:
+        say(alike)
     driver = Driver(plan, records, trials, mirror, asked.profile)
     driver.catch_up(records.load())
     if aside := len(records.load().keys() - {run.id for run in plan.runs}):

@@ -33,8 +33,8 @@ Fault = Literal["", "raised", "input", "memory", "died"]
 
 @dataclass(frozen=True)
 class Task:
-    """One training to be done, wherever it is done. `prefix` is what it has in common with other tasks, if anything; `profile`:
-    whether it is noted where its time goes."""
+    """One training to be done, wherever it is done. `prefix` is what it has in common with other tasks, if anything, and
+    `followed`, whether one of those may come behind it; `profile`: whether it is noted where its time goes."""
 
     run_id: str
     target: str
@@ -43,6 +43,7 @@ class Task:
     device: str = "cpu"
     profile: bool = False
     prefix: Prefix = field(default_factory=Prefix)
+    followed: bool = True
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def execute(task: Task, beat: Callable[[], None] | None = None) -> Result:
     """
     started, clock, busy = time.time(), time.perf_counter(), time.process_time()
     phases = Phases(clock, partial(settle, task.device)) if task.profile else None
-    run = Run(task.seed, task.device, beat=beat, phases=phases, family=task.prefix.family)
+    run = Run(task.seed, task.device, beat=beat, phases=phases, family=task.prefix.family, followed=task.followed)
     result = _trained(task, run, started)
     ended = time.perf_counter()
     return replace(

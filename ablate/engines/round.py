@@ -77,22 +77,32 @@ class Round:
         self._barren, self._looked = 0, time.monotonic()
 
     def events(self) -> Iterator[Task | Retry | Result]:
-        """Carry the round through; see `Engine.run`."""
+        """Carry the round through; see `Engine.run`. Whatever goes wrong in it, results in hand are handed on first."""
+        try:
+            yield from self._events()
+        except (Exception, KeyboardInterrupt):  # of the pool: what the caller raises doesn't come here
+            yield from self._told
+            raise
+
+    def _events(self) -> Iterator[Task | Retry | Result]:
         while self._waiting or self._alone or self._working or self._told:
             if self._stop.asked:
                 self._give_up()
-            yield from self._begin()  # workers are kept busy before the caller takes its time over a result
-            if self._told:
-                yield self._told.popleft()
-            elif self._working:
+            begun = self._begin()  # workers are kept busy before the caller takes its time over a result
+            in_hand = [self._told.popleft()] if self._told else []
+            yield from in_hand  # first, as the caller may fail at what is only begun
+            yield from begun
+            if not in_hand and self._working:
                 self._collect()
 
-    def _begin(self) -> Iterator[Task]:
+    def _begin(self) -> list[Task]:
+        begun = []
         while self._idle and not self._stop.asked and (following := self._following()):
             place, task, alone = following
             job = self._pool.begin(self._idle.pop(place)[0], task, alone)
             self._working[job.reference] = job
-            yield task
+            begun.append(task)
+        return begun
 
     def _following(self) -> tuple[int, Task, bool] | None:
         """The place of an idle worker, its next task, and whether it is alone; None where none may begin now."""
@@ -129,7 +139,9 @@ class Round:
             return
         self._barren = 0
         event = self._attempts.after(result)
-        if isinstance(event, Retry):
+        if isinstance(event, Retry) and self._stop.asked:
+            event = self._attempts.given_up(job.task.run_id)
+        elif isinstance(event, Retry):
             self._again[job.task.run_id] = job.task
             self._back(job.task, event.alone)
         self._told.append(event)

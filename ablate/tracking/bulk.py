@@ -31,7 +31,7 @@ def add_history(client: MlflowClient, run: str, metrics: Sequence[Any]) -> Seque
     table = SqlMetric.__table__
     if not isinstance(store, SqlAlchemyStore) or set(table.columns.keys()) != COLUMNS:
         return metrics
-    latest = _latest(metrics)
+    latest = _latest(store, run, metrics)
     last = {_row(store, run, metric) for metric in latest.values()}
     earlier = {row: None for metric in metrics if (row := _row(store, run, metric)) not in last}
     if not earlier:
@@ -45,14 +45,16 @@ def add_history(client: MlflowClient, run: str, metrics: Sequence[Any]) -> Seque
     return list(latest.values())
 
 
-def _latest(metrics: Sequence[Any]) -> dict[str, Any]:
-    """Each metric's value of the last step, by key."""
-    found: dict[str, Any] = {}
+def _latest(store: Any, run: str, metrics: Sequence[Any]) -> dict[str, Any]:
+    """Each metric's value of the last step, by key. Of several at one step and time MLflow takes the largest, as it writes them,
+    and of equal ones the first; there is an order to these values, NaN included."""
+    found: dict[str, tuple[tuple[Any, ...], Any]] = {}
     for metric in metrics:
+        _, step, timestamp, _, value, _ = _row(store, run, metric)
         known = found.get(metric.key)
-        if known is None or (metric.step, metric.timestamp, metric.value) > (known.step, known.timestamp, known.value):
-            found[metric.key] = metric
-    return found
+        if known is None or (step, timestamp, value) > known[0]:
+            found[metric.key] = (step, timestamp, value), metric
+    return {key: metric for key, (_, metric) in found.items()}
 
 
 def _row(store: Any, run: str, metric: Any) -> tuple[Any, ...]:

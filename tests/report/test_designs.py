@@ -141,4 +141,5 @@ def test_a_large_fraction_shows_its_first_arms_and_optuna_holds_it(tmp_path: Pat
     assert list(panel_arms(made).values()) == made.arm_ids()[:MOST_PANELS]
     trials = Trials(f"sqlite:///{tmp_path / 'optuna.db'}", made)
     records = train(made, tmp_path, skip=tuple(run.id for run in made.runs[2:]))
-    assert [trials.finish(run, records.load()[run.id]) for run in made.runs[:2]] == [0, 1]
+    numbers = trials.tell([(run, records.load()[run.id]) for run in made.runs[:2]])
+    assert list(numbers.items()) == [(run.id, number) for number, run in enumerate(made.runs[:2])]

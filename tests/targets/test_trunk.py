@@ -1,5 +1,8 @@
 """What runs have in common is trained once, and nothing of what they log or return tells that it was."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 
@@ -7,7 +10,7 @@ from ablate.engines.base import Task, execute
 from ablate.run import Run
 from ablate.target import Prefix
 from ablate.targets.region_clip import train
-from ablate.targets.region_clip.loop import Training
+from ablate.targets.region_clip.loop import TRUNK, Training
 from ablate.targets.region_clip.optimizer import Optimizer
 from ablate.targets.region_clip.settings import shares
 from ablate.targets.region_clip.trunk import Trunk, on_host, size_of
@@ -33,8 +36,8 @@ def in_family(family, seed=0, **changes):
 def test_a_fork_is_bit_identical_to_a_training_from_the_start(precision, enqueue):
     params = {**SHORT, **FILTER, "precision": precision, "bank_enqueue": enqueue}
     family = f"{precision}-{enqueue}"
-    for warmup, taken in zip(WARMUPS, TAKEN, strict=True):
-        whole, alone = trained(**params, bank_warmup=warmup)
+    from_start = [trained(**params, bank_warmup=warmup) for warmup in WARMUPS]
+    for warmup, taken, (whole, alone) in zip(WARMUPS, TAKEN, from_start, strict=True):
         final, run = in_family(family, **params, bank_warmup=warmup)
         assert (run.shared, run.steps) == (taken, 44)
         assert final == whole
@@ -68,9 +71,31 @@ def test_the_bank_goes_on_from_a_copy_made_while_it_works_and_so_do_the_generato
 
 
 def test_a_copy_serves_twice():
+    whole = {warmup: trained(**SHORT, bank_warmup=warmup)[0] for warmup in (16, 24, 25, 40)}
     for warmup, taken in ((16, 0), (24, 16), (24, 24), (25, 24), (40, 24)):
         final, run = in_family("twice", **SHORT, bank_warmup=warmup)
-        assert (run.shared, final) == (taken, trained(**SHORT, bank_warmup=warmup)[0])
+        assert (run.shared, final) == (taken, whole[warmup])
+
+
+def test_the_copy_goes_with_the_familys_last_run_and_that_one_leaves_none():
+    several = [{**SMALL, **SHORT, "bank_warmup": warmup} for warmup in (8, 16, 24)]
+    whole = [execute(Task("whole", TARGET, params, 0)) for params in several]
+    first, second = (execute(Task("r", TARGET, params, 0, prefix=Prefix("gone"))) for params in several[:2])
+    kept = weakref.ref(TRUNK.find("gone", 16))
+    last = execute(Task("r", TARGET, several[2], 0, prefix=Prefix("gone"), followed=False))
+    gc.collect()
+    assert kept() is None
+    assert TRUNK.find("gone", 44) is None
+    assert [each.shared for each in (first, second, last)] == [0, 8, 16]
+    assert [(each.metrics, each.points) for each in (first, second, last)] == [(each.metrics, each.points) for each in whole]
+
+
+def test_a_run_of_no_family_finds_the_process_empty():
+    in_family("a", **SHORT, bank_warmup=16)
+    kept = weakref.ref(TRUNK.find("a", 16))
+    trained(**{**SHORT, "forwards": 8})
+    gc.collect()
+    assert kept() is None
 
 
 def test_another_family_and_a_run_of_none_take_nothing_over():

@@ -65,7 +65,7 @@ class Training:
     def begin(self) -> None:
         """What is known before the first step; or go on from where another run of the family came to."""
         _log_faults(self.data, self.run)
-        if trunk := TRUNK.find(self.run.family, self._point):
+        if trunk := TRUNK.find(self.run.family, self._point, self.run.followed):
             self.restore(trunk)
             return
         precision = self.params["precision"]
@@ -74,8 +74,8 @@ class Training:
         self.run.log_metrics(found, 0)
 
     def share(self) -> None:
-        """Leave a copy of the run where it parts from the others of its family."""
-        if self.run.family and self.run.shared < self.forward == self._point:
+        """Leave a copy of the run where it parts from the others of its family, if one is to come."""
+        if self.run.family and self.run.followed and self.run.shared < self.forward == self._point:
             TRUNK.keep(self.run.family, size_of(self._state()), self.snapshot)
 
     def _state(self) -> dict[str, Any]:

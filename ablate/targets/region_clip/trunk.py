@@ -53,12 +53,17 @@ class Trunk:
         self._family = ""
         self._kept: Snapshot | None = None
 
-    def find(self, family: str, point: int) -> Snapshot | None:
-        """The family's copy, if it was made by that point. That of another family goes: its runs are through."""
-        if family and family != self._family:
-            self._family, self._kept = family, None
-        kept = self._kept if family else None
-        return kept if kept and kept.forward <= point else None
+    def find(self, family: str, point: int, followed: bool = True) -> Snapshot | None:
+        """The family's copy, if it was made by that point. That of another family goes: its runs are through, as far as they come
+        to this process.
+
+        Args:
+            family: empty for a run of none.
+            followed: whether another run of the family may come; else its copy goes with this one.
+        """
+        kept = self._kept if family == self._family else None
+        self._family, self._kept = family, kept if followed else None
+        return kept if family and kept and kept.forward <= point else None
 
     def keep(self, family: str, size: int, make: Callable[[], Snapshot]) -> None:
         """Copy a run, in place of the copy before.
