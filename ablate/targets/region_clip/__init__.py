@@ -55,7 +55,8 @@ def dataset(params: Mapping[str, Any], seed: int) -> dict[str, Any]:
 
 def prepare(params: Mapping[str, Any]) -> None:
     """Pretrain the start, unless it is in the cache."""
-    _loop().ensure_start(resolve(params))
+    _part("loop")  # all that a run needs
+    _part("start").ensure_start(resolve(params))
 
 
 def seconds(params: Mapping[str, Any]) -> float | None:
@@ -89,14 +90,14 @@ def seconds(params: Mapping[str, Any]) -> float | None:
 def train(params: Mapping[str, Any], run: Run) -> Mapping[str, float]:
     """Fine-tune a CLIP on regions of made scenes or photographs; see DEFAULTS for the params and METRICS for what is logged."""
     with run.phase("imports"):
-        loop = _loop()
+        loop = _part("loop")
     final: Mapping[str, float] = loop.train(resolve(params), run)
     return final
 
 
-def _loop() -> ModuleType:
-    """The module that trains, imported the first time it is needed, with torch and transformers."""
-    name = f"{__name__}.loop"
+def _part(name: str) -> ModuleType:
+    """A module beside this one, imported the first time it is needed, with torch and transformers."""
+    name = f"{__name__}.{name}"
     if name not in sys.modules:
         with importing():
             importlib.import_module(name)
