@@ -258,7 +258,7 @@ def make_plan(
     made = given or arms_of(study)
     arms = {arm: cells.add(arm, {}, label) for arm, label in zip(made.arms, made.labels, strict=True)}
     if len(set(arms.values())) < len(arms):
-        raise BadInput(f"fixes: {_same_fix(arms)}; change what on means")
+        raise BadInput(f"fixes: {_same_fix(arms)}; change what on means, or the shared params under which both are the same")
     contexts = {
         name: {arm: cells.add(arm, params, f"{name}: {label}") for arm, label in zip(made.arms, made.labels, strict=True)}
         for name, params in study.contexts.items()

@@ -11,7 +11,7 @@ from ablate.shown import plain
 
 #: Phases that ablate itself knows of, in the order in which a step goes through them; a target may have others.
 IMPORTS, LOGGING, OTHER = "imports", "logging", "other"
-KNOWN = (IMPORTS, "model", "data", "forward", "backward", "optimizer", "evaluation", LOGGING)
+KNOWN = (IMPORTS, "model", "data", "forward", "backward", "optimizer", "evaluation", "sharing", LOGGING)
 
 
 def nothing() -> None:

@@ -3,7 +3,7 @@
 Rows are ways to take the same optimizer steps (8 forwards of 4 images, bf16), each timed once its losses are within a
 stated bound of eager mode's (`BOUNDS` in onegpu/measure.py): folded, as a CUDA graph, compiled, several processes on the device,
 arms and seeds stacked as one program. Start, evaluations and probes of a run are in no figure. It needs the training alone:
-Python 3.12, torch 2.11 or newer, transformers 5, tokenizers, pillow, filelock, platformdirs; no Optuna, MLflow or Ray.
+torch 2.11 or newer, transformers 5, tokenizers, pillow, filelock, platformdirs; no Optuna, MLflow or Ray.
 
 `--scale` and `--only` take a part, where time on the card is short; `--device cpu --small` tries the script out. Without CUDA
 what needs it stays open. Exit code 1: a row failed, or differs from eager mode.

@@ -11,6 +11,8 @@ from ablate.report.text import duration, number, plural
 
 #: Phases that are named, and workers.
 MOST = 14
+#: Seconds of a run below which they are not told.
+LEAST = 0.001
 FURTHER, IDLE, UNPROFILED = "further phases", "idle", "runs that were not profiled"
 
 
@@ -84,16 +86,18 @@ def _said(profile: Profile) -> str:
     who = f"{plural(len(profile.stints), 'run')} profiled, checks included, on {plural(workers, 'worker')}"
     said = f"{who}: {duration(wall)} by the clock from the first one's start to the last one's end, "
     said += f"{duration(profile.capacity)} of workers' time. "
+    said += "What comes before and after that, such as pretraining and the report, is not in it. "
     said += f"Workers had no run in hand for {percent(profile.idle, profile.capacity)} of it. "
     if profile.utilisation is None:
         return said + "Processor time is not known of every run."
-    return said + f"The runs' processor time is {percent(profile.utilisation, 1)} of it: the workers' CPU utilisation."
+    used = f"The runs' processor time is {percent(profile.utilisation, 1)} of it: the workers' CPU utilisation"
+    return f"{said}{used}, which other work on the machine lowers."
 
 
 def _phases(profile: Profile) -> Iterator[PhaseRow]:
     whole, own = profile.capacity, named(profile)
     for name in own:
-        yield _row(name, profile.totals[name], whole, number(profile.median(name)))
+        yield _row(name, profile.totals[name], whole, _median(profile.median(name)))
     if further := [name for name in profile.names if name not in own]:
         yield _row(f"{len(further)} {FURTHER}", sum(profile.totals[name] for name in further), whole, "–")
     rest = sum(phase.busy for phase in profile.phases) - profile.busy
@@ -105,6 +109,10 @@ def _phases(profile: Profile) -> Iterator[PhaseRow]:
 
 def _row(name: str, seconds: float, whole: float, median: str) -> PhaseRow:
     return PhaseRow(name, _seconds(seconds, whole), percent(seconds, whole), median)
+
+
+def _median(seconds: float) -> str:
+    return number(seconds) if seconds >= LEAST or not seconds else f"< {LEAST}"
 
 
 def _seconds(seconds: float, whole: float) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import BadInput
-from ablate.shown import shown
+from ablate.shown import one_line, shown
 from ablate.targets.region_clip.settings import SMALL, SMALL_IMAGE
 from ablate.targets.region_clip.source import Source, split
 from ablate.targets.region_clip.tokens import WORDS, SavedTokenizer, SceneTokenizer, Tokenizer, TrainedTokenizer, has_tokenizer
@@ -148,8 +148,10 @@ def _config(model: str) -> dict[str, Any]:
             text = Path(str(cached_file(model, "config.json"))).read_text(encoding="utf-8")
         config = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
-        why = " ".join(str(error).split())[:200]
-        raise BadInput(f"params.model: {shown(model)} has no usable config.json ({why}); give a saved CLIPModel") from None
+        why = one_line(str(error).partition("\n")[0], 120)
+        raise BadInput(
+            f"params.model: {shown(model)} has no usable config.json ({why}); give a saved CLIPModel by --set model=FOLDER"
+        ) from None
     return config if isinstance(config, dict) else {}
 
 

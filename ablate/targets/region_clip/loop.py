@@ -28,6 +28,9 @@ from ablate.targets.region_clip.trunk import Snapshot, Trunk, generators, on_hos
 #: Where this process's runs leave what they have in common.
 TRUNK = Trunk()
 
+#: Bytes of a copy that are written and read again in a second: where that takes longer than what was trained, none is made.
+PACE = 5e8
+
 
 def train(params: Mapping[str, Any], run: Run) -> dict[str, float]:
     """Fine-tune from the start and return the final metrics. `params` are resolved (see `settings`)."""
@@ -66,7 +69,8 @@ class Training:
         """What is known before the first step; or go on from where another run of the family came to."""
         _log_faults(self.data, self.run)
         if trunk := TRUNK.find(self.run.family, self._point, self.run.followed):
-            self.restore(trunk)
+            with self.run.phase("sharing"):
+                self.restore(trunk)
             return
         precision = self.params["precision"]
         with self.run.phase("evaluation"):
@@ -76,7 +80,10 @@ class Training:
     def share(self) -> None:
         """Leave a copy of the run where it parts from the others of its family, if one is to come."""
         if self.run.family and self.run.followed and self.run.shared < self.forward == self._point:
-            TRUNK.keep(self.run.family, size_of(self._state()), self.snapshot)
+            with self.run.phase("sharing"):
+                size = size_of(self._state())
+                if self._seconds > size / PACE:
+                    TRUNK.keep(self.run.family, size, self.snapshot)
 
     def _state(self) -> dict[str, Any]:
         parts = {"model": self.model.state_dict(), "optimizer": self.optimizer.state(), "bank": self.bank.state()}
@@ -84,9 +91,13 @@ class Training:
 
     def snapshot(self) -> Snapshot:
         """The run as it is now, between two windows."""
-        seconds = self.run.shared_seconds + time.perf_counter() - self._since
-        drawn, points = generators(self.device), tuple(self.run.points)
+        seconds, drawn, points = self._seconds, generators(self.device), tuple(self.run.points)
         return Snapshot(self.forward, self.steps, on_host(self._state()), drawn, points, seconds)
+
+    @property
+    def _seconds(self) -> float:
+        """That the training has taken so far, what was taken over included."""
+        return self.run.shared_seconds + time.perf_counter() - self._since
 
     def restore(self, trunk: Snapshot) -> None:
         """Go on from a copy, in place of the start."""
