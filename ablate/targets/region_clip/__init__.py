@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from ablate.collecting import importing
@@ -55,8 +54,9 @@ def dataset(params: Mapping[str, Any], seed: int) -> dict[str, Any]:
 
 def prepare(params: Mapping[str, Any]) -> None:
     """Pretrain the start, unless it is in the cache."""
-    _part("loop")  # all that a run needs
-    _part("start").ensure_start(resolve(params))
+    with _heavy():
+        from ablate.targets.region_clip import loop, start  # noqa: F401  all that a run needs
+    start.ensure_start(resolve(params))
 
 
 def seconds(params: Mapping[str, Any]) -> float | None:
@@ -89,16 +89,11 @@ def seconds(params: Mapping[str, Any]) -> float | None:
 )
 def train(params: Mapping[str, Any], run: Run) -> Mapping[str, float]:
     """Fine-tune a CLIP on regions of made scenes or photographs; see DEFAULTS for the params and METRICS for what is logged."""
-    with run.phase("imports"):
-        loop = _part("loop")
-    final: Mapping[str, float] = loop.train(resolve(params), run)
-    return final
+    with run.phase("imports"), _heavy():
+        from ablate.targets.region_clip import loop
+    return loop.train(resolve(params), run)
 
 
-def _part(name: str) -> ModuleType:
-    """A module beside this one, imported the first time it is needed, with torch and transformers."""
-    name = f"{__name__}.{name}"
-    if name not in sys.modules:
-        with importing():
-            importlib.import_module(name)
-    return sys.modules[name]
+def _heavy() -> AbstractContextManager[None]:
+    """Around what imports torch and transformers: the first time, nothing is collected meanwhile."""
+    return nullcontext() if f"{__name__}.loop" in sys.modules else importing()
