@@ -55,13 +55,28 @@ class Eager:
 
 
 class Fixed(Protocol):
-    """A program whose every step is the same work on the same memory, after its input was laid there."""
+    """A program whose every step is the same work on the same memory, after its input was laid there.
 
+    Attributes:
+        frames: of all places.
+        input: where a step takes its frame from.
+        loss: the last step's; of all trainings, where there are several.
+    """
+
+    frames: list[Frame]
+    input: Frame
     loss: Tensor
 
     def load(self, place: int) -> None:
         """Lay out a place's frame."""
-        ...
+        for to, part in zip(self.input, frame_at(self.frames, place), strict=True):
+            to.copy_(part)
+
+    def step(self, place: int) -> Tensor:
+        """See `Program`."""
+        self.load(place)
+        self.work()
+        return self.loss.clone()
 
     def work(self) -> None:
         """Take the step."""
@@ -77,7 +92,7 @@ def frame_at(each: Sequence[Frame], place: int) -> Frame:
     return each[place if place < WINDOWS else WINDOWS + place % WINDOWS]
 
 
-class Static:
+class Static(Fixed):
     """Fixed shapes, one training; compiled where a backend is named."""
 
     def __init__(self, of: Setting, backend: str = "") -> None:
@@ -94,11 +109,6 @@ class Static:
         self.bank = [torch.zeros(of.params["bank_size"], self.module.model.dim, device=of.device) for _ in range(2)]
         self.loss = torch.zeros((), device=of.device)
 
-    def load(self, place: int) -> None:
-        """See `Fixed`."""
-        for to, part in zip(self.input, frame_at(self.frames, place), strict=True):
-            to.copy_(part)
-
     def work(self) -> None:
         """See `Fixed`."""
         loss, *bank = self.losses(*self.input, *self.bank)
@@ -106,12 +116,6 @@ class Static:
         self.optimizer.step()
         for to, part in zip([*self.bank, self.loss], [*bank, loss.detach()], strict=True):
             to.copy_(part)
-
-    def step(self, place: int) -> Tensor:
-        """See `Program`."""
-        self.load(place)
-        self.work()
-        return self.loss.clone()
 
     @torch.no_grad()
     def rewind(self) -> None:

@@ -9,14 +9,14 @@ from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 
 from benchmarks.onegpu.frames import Frame, frames, shape_of
-from benchmarks.onegpu.programs import forget, frame_at
+from benchmarks.onegpu.programs import Fixed, forget
 from benchmarks.onegpu.setting import Setting
 from benchmarks.onegpu.static import StaticLoss
 
 State = dict[str, Tensor]
 
 
-class Stacked:
+class Stacked(Fixed):
     """Trainings that differ in their params or seeds, but not in the model's size or what a window may hold.
 
     Args:
@@ -38,11 +38,6 @@ class Stacked:
         self.bank = [torch.zeros(size, device=first.device) for _ in range(2)]
         self.loss = torch.zeros(len(of), device=first.device)
 
-    def load(self, place: int) -> None:
-        """See `Fixed`."""
-        for to, part in zip(self.input, frame_at(self.frames, place), strict=True):
-            to.copy_(part)
-
     def work(self) -> None:
         """See `Fixed`."""
         weights = {name: master.to(self.dtype[name]) for name, master in self.masters.items()}
@@ -56,12 +51,6 @@ class Stacked:
     def _one(self, weights: State, buffers: State, frame: Frame, bank: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         found: tuple[Tensor, Tensor, Tensor] = functional_call(self.base, (weights, buffers), (*frame, *bank))
         return found
-
-    def step(self, place: int) -> Tensor:
-        """See `Program`; the losses of all trainings."""
-        self.load(place)
-        self.work()
-        return self.loss.clone()
 
     @torch.no_grad()
     def rewind(self) -> None:

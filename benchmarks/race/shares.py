@@ -65,10 +65,7 @@ def fresh_process() -> float:
 
 def micro_batches() -> float:
     """What a run takes longer with its towers computed micro-batch by micro-batch, not for a whole accumulation window."""
-    params = _params()
-    torch.set_num_threads(1)
-    whole, apart = median_seconds(step(), step(apart=True))
-    return (apart - whole) * int(params["forwards"]) / int(params["gradient_accumulation"])
+    return _dearer(step(), step(apart=True))
 
 
 def data_anew() -> float:
@@ -90,10 +87,15 @@ def data_anew() -> float:
 
 def plain_layers() -> float:
     """What a run takes longer whose step computes transformers' own layers, for all tokens, though folded (see `costs`)."""
+    return _dearer(bare(), bare(plain=True))
+
+
+def _dearer(ours: Callable[[], None], theirs: Callable[[], None]) -> float:
+    """What a run takes longer whose steps are theirs, seconds."""
     params = _params()
     torch.set_num_threads(1)
-    ours, theirs = median_seconds(bare(), bare(plain=True))
-    return (theirs - ours) * int(params["forwards"]) / int(params["gradient_accumulation"])
+    cheap, dear = median_seconds(ours, theirs)
+    return (dear - cheap) * int(params["forwards"]) / int(params["gradient_accumulation"])
 
 
 #: One more line adds a variant.
