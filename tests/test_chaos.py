@@ -9,9 +9,10 @@ from contextlib import closing
 import pytest
 
 from benchmarks.chaos import chaos
-from benchmarks.havoc.episode import Episode, live
+from benchmarks.havoc.episode import Episode, launch, live
 from benchmarks.havoc.faults import faults, reference
 from benchmarks.havoc.folder import Folder
+from benchmarks.havoc.kills import marked, title
 from benchmarks.havoc.table import markdown
 
 #: One whose kills under ray are mostly of workers, which cost no new start.
@@ -30,6 +31,17 @@ def test_twenty_kills_lose_double_and_change_nothing(tmp_path, undisturbed):
     assert found == []
     assert sum(len(episode.kills) for episode in episodes) == 20
     assert len({kill.phase for episode in episodes for kill in episode.kills}) > 3
+
+
+def test_nothing_that_ray_starts_escapes_the_look_for_what_is_left(tmp_path):
+    """Its agents write their titles over the environment that they were marked by."""
+    process, seen = launch(Folder(tmp_path), "ray"), set()
+    while process.poll() is None and not {"ray::DashboardAgent", "ray::RuntimeEnvAgent"} <= seen:
+        seen |= {title(each).strip() for each in marked(str(tmp_path))}
+    for each in marked(str(tmp_path)):
+        each.kill()
+    process.wait()
+    assert {"ray::DashboardAgent", "ray::RuntimeEnvAgent"} <= seen
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,9 @@ ROOT = Path(__file__).parents[2]
 STUDY = Path(__file__).with_name("study.yaml")
 #: The variable that marks every process of an episode.
 MARK = "ABLATE_CHAOS"
-#: Seconds that a start may take to its end, and that what is left of ray may take to be gone.
-LIMIT, LINGER = 240.0, 15.0
+#: Seconds that a start may take to its end, and that what is left of ray may take to be gone. Its workers go within two. An agent
+#: that was only starting looks for its dead head for 30, or tries for 70 to tell it that the raylet died; then it ends too.
+LIMIT, LINGER = 240.0, 120.0
 #: Starts after which a study is given up.
 MOST_STARTS = 60
 
@@ -81,7 +82,7 @@ def live(home: Path, engine: str, early: int, late: int, randomness: random.Rand
 def _start(episode: Episode, early: int, kills: int, randomness: random.Random) -> None:
     """One start: it ends by itself, or is killed."""
     folder, launched = episode.folder, time.time_ns()
-    process = _launch(folder, episode.engine)
+    process = launch(folder, episode.engine)
     episode.starts += 1
     while len(episode.kills) < kills and process.poll() is None:
         missing = folder.recorded() < PLANNED and len(episode.kills) < early
@@ -99,7 +100,8 @@ def _start(episode: Episode, early: int, kills: int, randomness: random.Random) 
     episode.exits.append(_ended(process))
 
 
-def _launch(folder: Folder, engine: str) -> subprocess.Popen[bytes]:
+def launch(folder: Folder, engine: str) -> subprocess.Popen[bytes]:
+    """Start it in its folder, which marks all that it starts itself: they work there, and have it in their environment."""
     place = scratch(folder.home.parent)
     place.mkdir(exist_ok=True)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(place), MARK: str(folder.home)}
@@ -118,7 +120,7 @@ def _ended(process: subprocess.Popen[bytes]) -> int:
 
 
 def _linger(mark: str) -> list[str]:
-    """What is left of an episode once it had time to go: it is ended here."""
+    """What is left of all that has a mark once it had time to go, by command lines: it is ended here."""
     deadline = time.monotonic() + LINGER
     while (left := marked(mark)) and time.monotonic() < deadline:
         time.sleep(0.2)

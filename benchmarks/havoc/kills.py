@@ -122,10 +122,11 @@ def workers_of(driver: int) -> list[psutil.Process]:
         below = psutil.Process(driver).children(recursive=True)
     except psutil.NoSuchProcess:
         return []
-    return sorted((each for each in below if _title(each).startswith("ray::_Worker")), key=lambda each: each.pid)
+    return sorted((each for each in below if title(each).startswith("ray::_Worker")), key=lambda each: each.pid)
 
 
-def _title(process: psutil.Process) -> str:
+def title(process: psutil.Process) -> str:
+    """Its command line, or what it calls itself; empty where it is gone."""
     try:
         return " ".join(process.cmdline())
     except psutil.Error:
@@ -133,11 +134,14 @@ def _title(process: psutil.Process) -> str:
 
 
 def marked(mark: str) -> list[psutil.Process]:
-    """Every process that has this in its environment, and is no zombie."""
+    """Every process that works in this folder or has it in its environment, and is no zombie.
+
+    What gives itself a title, as ray's agents do, writes it over its environment.
+    """
     found = []
     for process in psutil.process_iter():
         try:
-            if mark in process.environ().values() and process.status() != psutil.STATUS_ZOMBIE:
+            if process.status() != psutil.STATUS_ZOMBIE and (process.cwd() == mark or mark in process.environ().values()):
                 found.append(process)
         except psutil.Error:
             continue
