@@ -116,12 +116,11 @@ def test_a_run_and_a_report_of_its_copy_are_the_same_bytes(cli: Any, tmp_path: P
     assert cli("report", *given, "--out", "second").returncode == 0
     for name in ("report.pdf", "report.html", "runs.csv", "verdict.json", "figures/forest.png", "figures/forest.svg"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes(), name
-    text = squeezed(
-        subprocess.run(["pdftotext", "-raw", "first/report.pdf", "-"], cwd=tmp_path, capture_output=True, text=True).stdout
-    )
+    raw = subprocess.run(["pdftotext", "-raw", "first/report.pdf", "-"], cwd=tmp_path, capture_output=True, text=True).stdout
+    text = squeezed(raw)
     command = (
         "python -m ablate run studies/planted.yaml --out first --seeds 3 --set noise=0.2 --engine inline --tracking-uri none"
     )
-    assert squeezed(command) in text
+    assert command in " ".join(raw.split()), "it can be copied"
     (sat,) = json.loads((tmp_path / "first/sittings.json").read_text())
     assert sat["command"] == command and "inline,1worker" in text and "devicecpu" in text

@@ -167,7 +167,7 @@ class Texts:
     ids: Tensor
     place: Tensor
 
-    def with_(self, other: Texts) -> Tensor | None:
+    def joined(self, other: Texts) -> Tensor | None:
         """Both sets of ids in one, those of the shorter texts wider by what follows their end; None where that is no gain."""
         words = max(self.ids.shape[1], other.ids.shape[1])
         parts = [part.ids for part in (self, other)]
@@ -284,7 +284,7 @@ def _cuts(data: TrainingSet, batch_size: int, accumulation: int, box_filter: str
             zero=empty[here],
             expressions=expressions,
             captions=whole,
-            both=expressions.with_(whole) if len(image) else None,
+            both=expressions.joined(whole) if len(image) else None,
             kinds=captions.shape[1],
             sizes=tuple(int(size) for size in sizes),
         )
